@@ -1,0 +1,2 @@
+//! The actor program.
+fn main() {}

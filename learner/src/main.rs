@@ -1,0 +1,2 @@
+//! The learner program.
+fn main() {}

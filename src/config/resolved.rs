@@ -1,0 +1,145 @@
+//! The resolved configuration of a run: every value present and checked. The learner sends it to actors, and the run
+//! directory keeps it as run.toml. Reading files and defaults: `raw`.
+
+use crate::beta::BetaDistribution;
+use crate::env::Growth;
+use crate::policy::PolicySpec;
+use crate::task::reward::RewardShape;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Everything that defines a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// Names all randomness.
+    pub seed: u64,
+    /// What is built and what it is worth.
+    pub task: TaskConfig,
+    /// Networks.
+    pub policy: PolicySpec,
+    /// Rounds, batches, β.
+    pub train: TrainConfig,
+    /// Adam and clipping.
+    pub optimizer: OptimizerConfig,
+    /// Replayed training.
+    pub replay: ReplayConfig,
+    /// What actors do.
+    pub actor: ActorConfig,
+    /// What the learner does.
+    pub learner: LearnerConfig,
+}
+
+/// Which problem.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskConfig {
+    /// Name, see `thermoflow tasks`.
+    pub name: String,
+    /// Another score table than the built-in one (the learner reads it and hands the scores to actors).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<PathBuf>,
+    /// How strings grow.
+    pub growth: Growth,
+    /// From score to reward.
+    pub reward: RewardShape,
+}
+
+/// Lockstep or free-running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Lockstep rounds, reproducible: the published algorithm.
+    Sync,
+    /// Actors and learner run freely under the samples-per-insert limiter.
+    Async,
+}
+
+/// Which loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// Trajectory balance.
+    #[serde(rename = "tb")]
+    #[value(name = "tb")]
+    TrajectoryBalance,
+}
+
+/// The algorithm's numbers (METHOD.md, One online round).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// Lockstep or free-running.
+    pub mode: Mode,
+    /// Loss.
+    pub objective: Objective,
+    /// Rounds in all.
+    pub rounds: u64,
+    /// Trajectories rolled out per round.
+    pub batch: usize,
+    /// Gradient steps per batch (K), online and replayed each.
+    pub steps: usize,
+    /// Chance of a uniform action per step.
+    pub epsilon: f32,
+    /// P_exp: β of roll-outs.
+    pub explore: BetaDistribution,
+    /// P_train: β of replayed x.
+    pub beta: BetaDistribution,
+}
+
+/// Adam, learning rates, clipping.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OptimizerConfig {
+    /// Learning rate of both policies.
+    pub policy_lr: f32,
+    /// Learning rate of log Z.
+    pub log_z_lr: f32,
+    /// Largest gradient norm of each group.
+    pub clip_norm: f32,
+}
+
+/// Replayed training (PRT).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReplayConfig {
+    /// Trajectories per replay step; 0 switches replayed training off.
+    pub batch: usize,
+    /// Half of a replay batch comes from the best `top_share` of the distinct x; false draws uniformly.
+    pub prioritized: bool,
+    /// Share of distinct x, by reward, that counts as best.
+    pub top_share: f64,
+    /// No replayed training with fewer distinct x than this.
+    pub min_objects: usize,
+    /// Async mode: trajectories trained on (online and replayed) per trajectory received. Default 2·steps.
+    pub samples_per_insert: f64,
+    /// Async mode: how far, in samples, training may run ahead of or fall behind `samples_per_insert`.
+    pub error_band: f64,
+}
+
+/// What an actor does; it gets this from the learner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActorConfig {
+    /// `cpu`, `cuda`, `cuda:1`, `mps`.
+    pub device: String,
+    /// Threads of matrix products.
+    pub threads: usize,
+    /// Async mode: trajectories per roll-out.
+    pub batch: usize,
+    /// Batches kept until acknowledged; when full, rolling out stops.
+    pub outbox: usize,
+}
+
+/// What the learner does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LearnerConfig {
+    /// `cpu`, `cuda`, `cuda:1`, `mps`.
+    pub device: String,
+    /// Threads of matrix products.
+    pub threads: usize,
+    /// Publish weights every this many training steps (async mode; sync publishes every round).
+    pub publish_every: u64,
+    /// A metrics row every this many rounds.
+    pub report_every: u64,
+    /// A checkpoint every this many rounds.
+    pub checkpoint_every: u64,
+    /// Checkpoints kept.
+    pub keep_checkpoints: usize,
+    /// Async mode: trajectories sampled more than this many versions ago are kept but not trained on.
+    pub max_staleness: u64,
+}

@@ -1,0 +1,15 @@
+//! Thermoflow: temperature-conditional GFlowNets with many actors and one learner.
+//!
+//! The core decides, the programs do I/O: nothing here owns a socket, a clock or a global generator. ARCHITECTURE.md
+//! has the map.
+
+pub mod beta;
+pub mod config;
+pub mod env;
+pub mod optimizer;
+pub mod policy;
+pub mod random;
+pub mod rollout;
+pub mod task;
+pub mod trainer;
+pub mod units;

@@ -1,0 +1,4 @@
+//! The thermoflow command.
+fn main() {
+    println!("{}", tch::Cuda::is_available());
+}

@@ -1,0 +1,90 @@
+//! Policies over state graphs: P_F, P_B and log Z for every conditioning.
+//!
+//! `spec` says what a policy is, `layout` where its numbers lie, `choices` which distinct states and edges a batch
+//! touches, and a [`Backend`] does the arithmetic: `native` (CPU, own kernels) or `torch` (libtorch, any device).
+
+pub mod choices;
+pub mod layout;
+pub mod native;
+pub mod spec;
+pub mod torch;
+
+pub use choices::{Batch, Choices, Direction};
+pub use layout::{Group, Layout, Parameters, TensorSpec};
+pub use native::NativeBackend;
+pub use spec::{Conditioning, Parity, PolicySpec};
+pub use torch::TorchBackend;
+
+/// Log-probabilities of a batch, or gradients with respect to them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LogProbs {
+    /// Per step of `batch.forward`, nats.
+    pub forward: Vec<f32>,
+    /// Per step of `batch.backward`, nats.
+    pub backward: Vec<f32>,
+    /// Per distinct β of the batch, nats.
+    pub log_z: Vec<f32>,
+}
+
+/// Scores of every edge of some choices, before clamp and softmax.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EdgeScores {
+    /// f(s, s'), per edge.
+    pub scores: Vec<f32>,
+    /// T(β) per β; all 1 when the conditioning does not scale logits.
+    pub scales: Vec<f32>,
+}
+
+/// Why a backend could not be made or used.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The device does not exist here.
+    #[error("device {0:?} is not available (cpu, cuda, cuda:N and mps are known; `thermoflow doctor` lists what is here)")]
+    Device(String),
+    /// libtorch failed.
+    #[error("libtorch failed")]
+    Torch(#[from] tch::TchError),
+}
+
+/// Does the arithmetic of a policy. Not thread-safe; one thread owns it.
+pub trait Backend: Send {
+    /// Log-probabilities of the steps of a batch; keeps what [`Self::backward`] needs.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn forward(&mut self, parameters: &Parameters, batch: &Batch) -> Result<LogProbs, BackendError>;
+
+    /// Adds to `gradient` (`[layout.len()]`) the gradient of Σ `upstream`·log-probability for the last
+    /// [`Self::forward`], which must have been called with the same arguments.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn backward(
+        &mut self,
+        parameters: &Parameters,
+        batch: &Batch,
+        upstream: &LogProbs,
+        gradient: &mut [f32],
+    ) -> Result<(), BackendError>;
+
+    /// Scores of all edges of `choices` in `direction` at `betas` (its groups).
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn edge_scores(
+        &mut self,
+        parameters: &Parameters,
+        direction: Direction,
+        choices: &Choices,
+        betas: &[f32],
+    ) -> Result<EdgeScores, BackendError>;
+
+    /// log Z at each β, nats.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn log_z(&mut self, parameters: &Parameters, betas: &[f32]) -> Result<Vec<f32>, BackendError>;
+
+    /// Where it computes, in words.
+    fn device(&self) -> String;
+}

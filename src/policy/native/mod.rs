@@ -1,0 +1,3 @@
+//! The CPU backend.
+/// CPU backend.
+pub struct NativeBackend {}

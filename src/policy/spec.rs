@@ -1,0 +1,108 @@
+//! What a policy is made of: conditioning and sizes. A value, not a type; the arithmetic is elsewhere.
+
+use serde::{Deserialize, Serialize};
+
+/// How β enters the policy (METHOD.md, Networks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Conditioning {
+    /// One fixed β; log Z is one number.
+    Unconditional,
+    /// T(β)·f(s, s'): the paper's method.
+    Logit,
+    /// f(s, s', h(β)): the β embedding joins the scorer's input.
+    Layer,
+    /// As `Layer`, with β as a thermometer code.
+    LayerThermometer,
+    /// Both a logit scale and an embedding.
+    LogitLayer,
+}
+
+impl Conditioning {
+    /// Logits are multiplied by T(β).
+    pub fn scales_logits(self) -> bool {
+        matches!(self, Self::Logit | Self::LogitLayer)
+    }
+
+    /// The scorer sees an embedding of β, so scores differ between β.
+    pub fn embeds_beta(self) -> bool {
+        matches!(self, Self::Layer | Self::LayerThermometer | Self::LogitLayer)
+    }
+
+    /// β reaches the networks as a thermometer code.
+    pub fn uses_thermometer(self) -> bool {
+        self == Self::LayerThermometer
+    }
+
+    /// Anything but `Unconditional`.
+    pub fn is_conditional(self) -> bool {
+        self != Self::Unconditional
+    }
+}
+
+/// Whose quirks to reproduce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parity {
+    /// As the published code: logits clamped to ±`logit_clip` (unconditional: log-probabilities), thermometer linear.
+    Published,
+    /// Ours: no clamp on the logits, the thermometer saturates.
+    Improved,
+}
+
+/// Sizes and kind of a policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicySpec {
+    /// How β enters.
+    pub conditioning: Conditioning,
+    /// Whose quirks.
+    pub parity: Parity,
+    /// Hidden size H of encoder and scorer.
+    pub hidden: usize,
+    /// Embedding size E of a state.
+    pub embed: usize,
+    /// Hidden size of the small networks on β.
+    pub beta_hidden: usize,
+    /// Clamp of `Parity::Published`.
+    pub logit_clip: f32,
+    /// Number of bins of the thermometer code.
+    pub thermometer_bins: usize,
+    /// Range of β that the thermometer code spreads over.
+    pub thermometer_range: [f32; 2],
+}
+
+impl PolicySpec {
+    /// Published sizes of TFBind8 with the given conditioning.
+    pub fn published(conditioning: Conditioning) -> Self {
+        Self {
+            conditioning,
+            parity: Parity::Published,
+            hidden: 128,
+            embed: 128,
+            beta_hidden: 32,
+            logit_clip: 20.0,
+            thermometer_bins: 32,
+            thermometer_range: [1.0, 3.0],
+        }
+    }
+
+    /// Numbers that describe one β to the networks.
+    pub fn beta_features(&self) -> usize {
+        if self.conditioning.uses_thermometer() { self.thermometer_bins } else { 1 }
+    }
+
+    /// Writes the description of one β, `[beta_features]`: β itself, or its thermometer code
+    /// min(max((β − bin_i)/gap + 1, 0), 1) (not clamped under `Parity::Published`).
+    pub fn encode_beta(&self, beta: f32, out: &mut Vec<f32>) {
+        if !self.conditioning.uses_thermometer() {
+            out.push(beta);
+            return;
+        }
+        let [low, high] = self.thermometer_range;
+        let gap = (high - low) / (self.thermometer_bins - 1) as f32;
+        out.extend((0..self.thermometer_bins).map(|bin| {
+            let code = (beta - (low + gap * bin as f32)) / gap + 1.0;
+            if self.parity == Parity::Published { code } else { code.clamp(0.0, 1.0) }
+        }));
+    }
+}

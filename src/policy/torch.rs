@@ -1,0 +1,3 @@
+//! The libtorch backend.
+/// libtorch backend.
+pub struct TorchBackend {}

@@ -1,0 +1,1 @@
+//! TFBind8: DNA 8-mers scored by binding affinity (METHOD.md).
