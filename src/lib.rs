@@ -8,6 +8,7 @@ pub mod config;
 pub mod env;
 pub mod optimizer;
 pub mod policy;
+pub mod protocol;
 pub mod random;
 pub mod rollout;
 pub mod task;
