@@ -6,10 +6,12 @@
 pub mod beta;
 pub mod config;
 pub mod env;
+pub mod exact;
+pub mod objective;
 pub mod optimizer;
 pub mod policy;
 pub mod random;
 pub mod rollout;
 pub mod task;
-pub mod trainer;
+// pub mod trainer;
 pub mod units;
