@@ -9,6 +9,7 @@ pub mod env;
 pub mod optimizer;
 pub mod policy;
 pub mod random;
+pub mod replay;
 pub mod rollout;
 pub mod task;
 pub mod trainer;
