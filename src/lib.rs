@@ -11,6 +11,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod policy;
 pub mod random;
+pub mod replay;
 pub mod rollout;
 pub mod task;
 // pub mod trainer;
