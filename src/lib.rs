@@ -14,5 +14,5 @@ pub mod random;
 pub mod replay;
 pub mod rollout;
 pub mod task;
-// pub mod trainer;
+pub mod trainer;
 pub mod units;

@@ -2,5 +2,6 @@
 #if __has_include_next(<torch/torch.h>)
 #include_next <torch/torch.h>
 #else
-#error "there is no libtorch here: run `make libtorch`, or set LIBTORCH to a directory with libtorch 2.13.0"
+// A missing file, unlike #error, ends the compilation and so leaves the message visible.
+#include "no libtorch: run `make libtorch`, or set LIBTORCH to a directory with libtorch 2.13.0"
 #endif
