@@ -13,6 +13,7 @@ pub mod policy;
 pub mod random;
 pub mod replay;
 pub mod rollout;
+pub mod rounds;
 pub mod task;
 pub mod trainer;
 pub mod units;

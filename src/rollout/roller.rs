@@ -10,14 +10,14 @@ use crate::units::PolicyVersion;
 use std::sync::Arc;
 
 /// A roll-out to do: trajectories `indices` of `round`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RollRequest {
     /// Names the random streams (seed, Explore, round, index).
     pub round: u64,
     /// Places in the round.
     pub indices: std::ops::Range<u32>,
-    /// Share of training that is done times 2¹⁶ − 1, for annealed β.
-    pub progress: u16,
+    /// Share of training that is done, 0 to 1, for annealed β.
+    pub progress: f32,
 }
 
 /// Why a roll-out failed.
@@ -90,11 +90,10 @@ impl Roller {
     /// Before weights were loaded.
     pub fn roll(&mut self, request: &RollRequest) -> Result<Vec<Trajectory>, RollError> {
         let policy_version = self.version.expect("weights come before work");
-        let progress = f32::from(request.progress) / f32::from(u16::MAX);
         let stream = |index| Stream::new(self.seed, Purpose::Explore, request.round, u64::from(index));
         let mut streams: Vec<Stream> = request.indices.clone().map(stream).collect();
         let explore = &self.config.train.explore;
-        let betas: Vec<f32> = streams.iter_mut().map(|stream| explore.draw(progress, stream)).collect();
+        let betas: Vec<f32> = streams.iter_mut().map(|stream| explore.draw(request.progress, stream)).collect();
         let env = &*self.task.env;
         let mut starts = States::new(env.state_width());
         starts.extend(betas.iter().map(|_| env.initial()));
