@@ -10,6 +10,7 @@ pub mod optimizer;
 pub mod policy;
 pub mod random;
 pub mod rollout;
+pub mod suggest;
 pub mod task;
 pub mod trainer;
 pub mod units;
