@@ -14,6 +14,7 @@ pub mod random;
 pub mod replay;
 pub mod rollout;
 pub mod rounds;
+pub mod suggest;
 pub mod task;
 pub mod trainer;
 pub mod units;
