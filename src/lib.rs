@@ -6,10 +6,14 @@
 pub mod beta;
 pub mod config;
 pub mod env;
+pub mod exact;
+pub mod objective;
 pub mod optimizer;
 pub mod policy;
 pub mod random;
+pub mod replay;
 pub mod rollout;
+pub mod rounds;
 pub mod suggest;
 pub mod task;
 pub mod trainer;

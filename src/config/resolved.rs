@@ -31,6 +31,13 @@ pub struct RunConfig {
     pub learner: LearnerConfig,
 }
 
+impl RunConfig {
+    /// Share of training that is done before `round`, 0 to 1.
+    pub fn progress(&self, round: u64) -> f32 {
+        (round as f64 / self.train.rounds as f64).min(1.0) as f32
+    }
+}
+
 /// Which problem.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskConfig {
