@@ -2,7 +2,16 @@
 //! distinct objects in memory, `limiter` keeps training and sampling in proportion.
 
 pub mod dataset;
+mod encoding;
+mod error;
 pub mod limiter;
+mod open;
+mod read;
+mod store;
 
 pub use dataset::{Dataset, Object, ObjectId};
+pub use error::StoreError;
 pub use limiter::{Limiter, LimiterError, LimiterState};
+pub use open::{APPLICATION_ID, SCHEMA_VERSION};
+pub use read::{ActorRow, Counts};
+pub use store::{CommitReport, Received, Store};

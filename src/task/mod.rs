@@ -23,6 +23,11 @@ use std::sync::Arc;
 /// Every task there is.
 pub const KINDS: &[&TaskKind] = &[&tfbind8::KIND];
 
+/// The names of all tasks, for messages.
+pub fn names() -> String {
+    KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
+}
+
 /// What is known about a task before it is built.
 #[derive(Debug)]
 pub struct TaskKind {
