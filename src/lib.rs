@@ -6,11 +6,17 @@
 pub mod beta;
 pub mod config;
 pub mod env;
+pub mod exact;
+pub mod objective;
 pub mod optimizer;
 pub mod policy;
 pub mod protocol;
 pub mod random;
+pub mod replay;
 pub mod rollout;
+pub mod rounds;
+pub mod suggest;
+pub mod scoring;
 pub mod task;
 pub mod trainer;
 pub mod units;

@@ -1,7 +1,7 @@
 //! Adam with gradient clipping per group, over one flat buffer (METHOD.md, Optimiser).
 
 use crate::config::OptimizerConfig;
-use crate::policy::{Group, Layout};
+use crate::policy::{Conditioning, Group, Parameters};
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
@@ -24,19 +24,14 @@ impl AdamState {
         Self { step: 0, first: vec![0.0; parameters], second: vec![0.0; parameters] }
     }
 
-    /// One step: clips `gradient` per group in place and updates `values`. Returns the norms before clipping, in the
-    /// order of [`Group::ALL`].
-    pub fn step(
-        &mut self,
-        config: &OptimizerConfig,
-        layout: &Layout,
-        values: &mut [f32],
-        gradient: &mut [f32],
-    ) -> [f64; 3] {
+    /// One step: clips `gradient` per group in place and updates the parameters; a log Z that is one number stays ≥ 0.
+    /// Returns the norms before clipping, in the order of [`Group::ALL`].
+    pub fn step(&mut self, config: &OptimizerConfig, parameters: &mut Parameters, gradient: &mut [f32]) -> [f64; 3] {
+        let Parameters { layout, values } = parameters;
         self.step += 1;
         let correction1 = 1.0 - f64::from(BETA1).powf(self.step as f64);
         let correction2 = 1.0 - f64::from(BETA2).powf(self.step as f64);
-        Group::ALL.map(|group| {
+        let norms = Group::ALL.map(|group| {
             let range = layout.group(group);
             let gradient = &mut gradient[range.clone()];
             let norm = norm(gradient);
@@ -53,7 +48,12 @@ impl AdamState {
                 *value -= rate * *m / (v.sqrt() * root + EPSILON);
             }
             norm
-        })
+        });
+        if layout.spec.conditioning == Conditioning::Unconditional {
+            let log_z = &mut values[layout.group(Group::LogZ).start];
+            *log_z = log_z.max(0.0);
+        }
+        norms
     }
 }
 

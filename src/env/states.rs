@@ -60,6 +60,14 @@ impl States {
     }
 }
 
+impl<'a> Extend<&'a [u8]> for States {
+    fn extend<T: IntoIterator<Item = &'a [u8]>>(&mut self, states: T) {
+        for state in states {
+            self.push(state);
+        }
+    }
+}
+
 /// Distinct neighbours of a list of states: those of state i are `offsets[i]..offsets[i + 1]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbours {

@@ -7,6 +7,8 @@ pub mod choices;
 pub mod layout;
 pub mod native;
 pub mod spec;
+#[cfg(test)]
+mod tests;
 pub mod torch;
 
 pub use choices::{Batch, Choices, Direction};
@@ -14,6 +16,10 @@ pub use layout::{Group, Layout, Parameters, TensorSpec};
 pub use native::NativeBackend;
 pub use spec::{Conditioning, Parity, PolicySpec};
 pub use torch::TorchBackend;
+
+
+use crate::env::Environment;
+use std::sync::Arc;
 
 /// Log-probabilities of a batch, or gradients with respect to them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,41 +45,40 @@ pub struct EdgeScores {
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// The device does not exist here.
-    #[error("device {0:?} is not available (cpu, cuda, cuda:N and mps are known; `thermoflow doctor` lists what is here)")]
+    #[error("device {0:?} is not available (known are cpu, cpu-torch, cuda, cuda:N and mps; `thermoflow doctor` says what is here)")]
     Device(String),
     /// libtorch failed.
     #[error("libtorch failed")]
     Torch(#[from] tch::TchError),
 }
 
-/// Does the arithmetic of a policy. Not thread-safe; one thread owns it.
+/// Does the arithmetic of a policy with the weights it was last given. One thread owns it.
 pub trait Backend: Send {
+    /// Uses these weights from now on; they must have the layout that the backend was made for.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn load(&mut self, parameters: &Parameters) -> Result<(), BackendError>;
+
     /// Log-probabilities of the steps of a batch; keeps what [`Self::backward`] needs.
     ///
     /// # Errors
     /// When the device fails.
-    fn forward(&mut self, parameters: &Parameters, batch: &Batch) -> Result<LogProbs, BackendError>;
+    fn forward(&mut self, batch: &Batch) -> Result<LogProbs, BackendError>;
 
-    /// Adds to `gradient` (`[layout.len()]`) the gradient of Σ `upstream`·log-probability for the last
-    /// [`Self::forward`], which must have been called with the same arguments.
+    /// Adds to `gradient` (`[layout.len()]`) the gradient of Σ `upstream`·log-probability. `batch` is that of the last
+    /// [`Self::forward`], with no [`Self::load`] between.
     ///
     /// # Errors
     /// When the device fails.
-    fn backward(
-        &mut self,
-        parameters: &Parameters,
-        batch: &Batch,
-        upstream: &LogProbs,
-        gradient: &mut [f32],
-    ) -> Result<(), BackendError>;
+    fn backward(&mut self, batch: &Batch, upstream: &LogProbs, gradient: &mut [f32]) -> Result<(), BackendError>;
 
-    /// Scores of all edges of `choices` in `direction` at `betas` (its groups).
+    /// Scores of all edges of `choices` in `direction`; `betas` are its groups.
     ///
     /// # Errors
     /// When the device fails.
     fn edge_scores(
         &mut self,
-        parameters: &Parameters,
         direction: Direction,
         choices: &Choices,
         betas: &[f32],
@@ -83,8 +88,23 @@ pub trait Backend: Send {
     ///
     /// # Errors
     /// When the device fails.
-    fn log_z(&mut self, parameters: &Parameters, betas: &[f32]) -> Result<Vec<f32>, BackendError>;
+    fn log_z(&mut self, betas: &[f32]) -> Result<Vec<f32>, BackendError>;
 
     /// Where it computes, in words.
     fn device(&self) -> String;
+}
+
+/// The backend for a device: `cpu` (own kernels), `cpu-torch` (libtorch), `cuda`, `cuda:N`, `mps`.
+///
+/// # Errors
+/// When the device is unknown or not here.
+pub fn backend(
+    device: &str,
+    env: Arc<dyn Environment>,
+    parameters: &Parameters,
+) -> Result<Box<dyn Backend>, BackendError> {
+    if device == "cpu" {
+        return Ok(Box::new(NativeBackend::new(env, parameters)));
+    }
+    Ok(Box::new(TorchBackend::new(env, parameters, torch::device(device)?)?))
 }

@@ -1,3 +1,241 @@
-//! The libtorch backend.
-/// libtorch backend.
-pub struct TorchBackend {}
+//! The libtorch backend: the plain arithmetic with autograd, on any device. Reference for `native`, and the GPU path.
+
+use super::native::steps::Clamp;
+use super::{Backend, BackendError, Batch, Choices, Direction, EdgeScores, LogProbs, Parameters};
+use crate::env::{Environment, States};
+use std::sync::Arc;
+use tch::{Device, Kind, TchError, Tensor};
+
+/// Computes on a libtorch device.
+#[derive(Debug)]
+pub struct TorchBackend {
+    env: Arc<dyn Environment>,
+    parameters: Parameters,
+    device: Device,
+    /// All parameters as one leaf, `[layout.len()]`; its gradient is the flat gradient.
+    flat: Tensor,
+    outputs: Option<[Tensor; 3]>,
+}
+
+/// The device called `name`.
+///
+/// # Errors
+/// Names the device when it is unknown or not here.
+pub fn device(name: &str) -> Result<Device, BackendError> {
+    let number = name.strip_prefix("cuda:").map(str::parse);
+    match (name, number) {
+        ("cpu-torch", _) => Ok(Device::Cpu),
+        ("cuda", _) if tch::Cuda::is_available() => Ok(Device::Cuda(0)),
+        (_, Some(Ok(n))) if (n as i64) < tch::Cuda::device_count() => Ok(Device::Cuda(n)),
+        ("mps", _) if tch::utils::has_mps() => Ok(Device::Mps),
+        _ => Err(BackendError::Device(name.into())),
+    }
+}
+
+impl TorchBackend {
+    /// A backend for policies over `env` on `device`, with these weights loaded.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn new(env: Arc<dyn Environment>, parameters: &Parameters, device: Device) -> Result<Self, BackendError> {
+        let flat = leaf(&parameters.values, device)?;
+        Ok(Self { env, parameters: parameters.clone(), device, flat, outputs: None })
+    }
+
+    fn tensor(&self, name: &str) -> Result<Tensor, TchError> {
+        let tensor = self.parameters.layout.tensor(name);
+        let shape: Vec<i64> = tensor.shape.iter().map(|&n| n as i64).collect();
+        self.flat.f_narrow(0, tensor.offset as i64, tensor.len() as i64)?.f_view(&shape[..])
+    }
+
+    fn linear(&self, input: &Tensor, stem: &str) -> Result<Tensor, TchError> {
+        input.f_linear(&self.tensor(&format!("{stem}.weight"))?, Some(self.tensor(&format!("{stem}.bias"))?))
+    }
+
+    /// `layers` linear layers called `{stem}.0`, `{stem}.2` …
+    fn mlp(&self, input: &Tensor, stem: &str, layers: usize) -> Result<Tensor, TchError> {
+        let mut out = self.linear(input, &format!("{stem}.0"))?;
+        for layer in 1..layers {
+            out = self.linear(&out.f_leaky_relu()?, &format!("{stem}.{}", 2 * layer))?;
+        }
+        Ok(out)
+    }
+
+    fn indices(&self, values: &[u32]) -> Result<Tensor, TchError> {
+        let values: Vec<i64> = values.iter().map(|&v| v.into()).collect();
+        Tensor::f_from_slice(&values)?.f_to_device(self.device)
+    }
+
+    fn one_hot(&self, states: &States) -> Result<Tensor, TchError> {
+        let features = self.env.feature_count();
+        let mut dense = vec![0f32; states.len() * features];
+        let mut ones = Vec::new();
+        for (state, row) in states.iter().zip(dense.chunks_exact_mut(features)) {
+            ones.clear();
+            self.env.features(state, &mut ones);
+            ones.iter().for_each(|&one| row[one as usize] = 1.0);
+        }
+        let dense = Tensor::f_from_slice(&dense)?.f_view([states.len() as i64, features as i64])?;
+        dense.f_to_device(self.device)
+    }
+
+    fn beta_codes(&self, betas: &[f32]) -> Result<Tensor, TchError> {
+        let spec = &self.parameters.layout.spec;
+        let mut codes = Vec::new();
+        betas.iter().for_each(|&beta| spec.encode_beta(beta, &mut codes));
+        let shape = [betas.len() as i64, spec.beta_features() as i64];
+        Tensor::f_from_slice(&codes)?.f_view(shape)?.f_to_device(self.device)
+    }
+
+    /// f per edge, and T per β where logits are scaled.
+    fn scores(
+        &self,
+        direction: Direction,
+        choices: &Choices,
+        betas: &[f32],
+    ) -> Result<(Tensor, Option<Tensor>), TchError> {
+        let stem = if direction == Direction::Forward { "forward" } else { "backward" };
+        let conditioning = self.parameters.layout.spec.conditioning;
+        let embed = |states: &States| self.mlp(&self.one_hot(states)?, &format!("{stem}.encoder"), 2);
+        let sources = embed(choices.sources.states())?.f_index_select(0, &self.indices(&edge_sources(choices))?)?;
+        let targets = embed(choices.targets.states())?.f_index_select(0, &self.indices(&choices.edge_target)?)?;
+        let mut joined = vec![sources, targets];
+        let mut scale = None;
+        if conditioning.is_conditional() {
+            let embedded = self.mlp(&self.beta_codes(betas)?, &format!("{stem}.beta_encoder"), 3)?;
+            if conditioning.scales_logits() {
+                scale = Some(self.mlp(&embedded, &format!("{stem}.logit_scaler"), 3)?.f_squeeze_dim(1)?);
+            }
+            if conditioning.embeds_beta() {
+                joined.push(embedded.f_index_select(0, &self.indices(&edge_groups(choices))?)?);
+            }
+        }
+        let scores = self.mlp(&Tensor::f_cat(&joined, 1)?, &format!("{stem}.scorer"), 2)?.f_squeeze_dim(1)?;
+        Ok((scores, scale))
+    }
+
+    fn log_probabilities(&self, direction: Direction, batch: &Batch) -> Result<Tensor, TchError> {
+        let choices = batch.choices(direction);
+        if choices.steps() == 0 {
+            return Tensor::f_zeros([0], (Kind::Float, self.device));
+        }
+        let (scores, scale) = self.scores(direction, choices, &batch.betas)?;
+        let Padded { edges, padding, chosen, width } = Padded::new(choices);
+        let shape = [choices.steps() as i64, width as i64];
+        let mut logits = scores.f_index_select(0, &self.indices(&edges)?)?.f_view(shape)?;
+        if let Some(scale) = scale {
+            let beta_of: Vec<u32> = choices.step_trajectory.iter().map(|&t| batch.beta_of[t as usize]).collect();
+            logits = logits.f_mul(&scale.f_index_select(0, &self.indices(&beta_of)?)?.f_unsqueeze(1)?)?;
+        }
+        let clamp = Clamp::of(&self.parameters.layout.spec);
+        if let Clamp::Logits(limit) = clamp {
+            logits = logits.f_clamp(f64::from(-limit), f64::from(limit))?;
+        }
+        let padding = Tensor::f_from_slice(&padding)?.f_view(shape)?.f_to_device(self.device)?;
+        let log_p = logits.f_masked_fill(&padding, f64::NEG_INFINITY)?.f_log_softmax(1, Kind::Float)?;
+        let log_p = log_p.f_gather(1, &self.indices(&chosen)?.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?;
+        match clamp {
+            Clamp::LogProbabilities(limit) => log_p.f_clamp(f64::from(-limit), f64::from(limit)),
+            _ => Ok(log_p),
+        }
+    }
+
+    fn log_z_tensor(&self, betas: &[f32]) -> Result<Tensor, TchError> {
+        if self.parameters.layout.spec.conditioning.is_conditional() {
+            return self.mlp(&self.beta_codes(betas)?, "log_z", 3)?.f_squeeze_dim(1);
+        }
+        self.tensor("log_z")?.f_expand([betas.len() as i64], false)
+    }
+}
+
+impl Backend for TorchBackend {
+    fn load(&mut self, parameters: &Parameters) -> Result<(), BackendError> {
+        self.parameters.values.copy_from_slice(&parameters.values);
+        self.flat = leaf(&parameters.values, self.device)?;
+        self.outputs = None;
+        Ok(())
+    }
+
+    fn forward(&mut self, batch: &Batch) -> Result<LogProbs, BackendError> {
+        let forward = self.log_probabilities(Direction::Forward, batch)?;
+        let backward = self.log_probabilities(Direction::Backward, batch)?;
+        let log_z = self.log_z_tensor(&batch.betas)?;
+        let out = LogProbs { forward: host(&forward)?, backward: host(&backward)?, log_z: host(&log_z)? };
+        self.outputs = Some([forward, backward, log_z]);
+        Ok(out)
+    }
+
+    fn backward(&mut self, _batch: &Batch, upstream: &LogProbs, gradient: &mut [f32]) -> Result<(), BackendError> {
+        let outputs = self.outputs.take().expect("backward follows forward");
+        let mut total = Tensor::f_zeros([], (Kind::Float, self.device))?;
+        for (output, upstream) in outputs.iter().zip([&upstream.forward, &upstream.backward, &upstream.log_z]) {
+            let upstream = Tensor::f_from_slice(upstream)?.f_to_device(self.device)?;
+            total = total.f_add(&output.f_mul(&upstream)?.f_sum(Kind::Float)?)?;
+        }
+        total.f_backward()?;
+        gradient.iter_mut().zip(host(&self.flat.f_grad()?)?).for_each(|(g, new)| *g += new);
+        self.flat.zero_grad();
+        Ok(())
+    }
+
+    fn edge_scores(
+        &mut self,
+        direction: Direction,
+        choices: &Choices,
+        betas: &[f32],
+    ) -> Result<EdgeScores, BackendError> {
+        tch::no_grad(|| {
+            let (scores, scale) = self.scores(direction, choices, betas)?;
+            let scales = scale.map_or_else(|| Ok(vec![1.0; betas.len()]), |scale| host(&scale))?;
+            Ok(EdgeScores { scores: host(&scores)?, scales })
+        })
+    }
+
+    fn log_z(&mut self, betas: &[f32]) -> Result<Vec<f32>, BackendError> {
+        tch::no_grad(|| Ok(host(&self.log_z_tensor(betas)?)?))
+    }
+
+    fn device(&self) -> String {
+        format!("{:?} (libtorch)", self.device).to_lowercase()
+    }
+}
+
+/// The edges of every step, padded to the widest row.
+struct Padded {
+    edges: Vec<u32>,
+    padding: Vec<bool>,
+    chosen: Vec<u32>,
+    width: usize,
+}
+
+impl Padded {
+    fn new(choices: &Choices) -> Self {
+        let width = (0..choices.rows()).map(|row| choices.row(row).len()).max().unwrap_or(0);
+        let mut padded = Self { edges: Vec::new(), padding: Vec::new(), chosen: Vec::new(), width };
+        for (&row, &chosen) in choices.step_row.iter().zip(&choices.step_edge) {
+            let edges = choices.row(row as usize);
+            padded.chosen.push(chosen - edges.start as u32);
+            let spare = width - edges.len();
+            padded.padding.extend((0..width).map(|place| place >= edges.len()));
+            padded.edges.extend(edges.map(|edge| edge as u32));
+            padded.edges.extend(std::iter::repeat_n(0, spare));
+        }
+        padded
+    }
+}
+
+fn edge_sources(choices: &Choices) -> Vec<u32> {
+    (0..choices.rows()).flat_map(|row| choices.row(row).map(move |_| choices.row_source[row])).collect()
+}
+
+fn edge_groups(choices: &Choices) -> Vec<u32> {
+    (0..choices.rows()).flat_map(|row| choices.row(row).map(move |_| choices.row_group[row])).collect()
+}
+
+fn leaf(values: &[f32], device: Device) -> Result<Tensor, TchError> {
+    Ok(Tensor::f_from_slice(values)?.f_to_device(device)?.set_requires_grad(true))
+}
+
+fn host(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
+    Vec::<f32>::try_from(tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?)
+}

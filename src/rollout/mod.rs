@@ -2,6 +2,8 @@
 
 mod roller;
 mod trajectory;
+mod walker;
 
 pub use roller::{RollError, RollRequest, Roller};
 pub use trajectory::{Paths, Trajectory};
+pub use walker::{Walk, Walker};

@@ -1,0 +1,43 @@
+# Everything that is needed to work on Thermoflow. `make` alone lists the targets.
+
+PYTHON ?= python3
+CONFIG ?= configs/tfbind8.toml
+ACTORS ?= 2
+ARGS   ?=
+# Release everywhere: training is quick, and libtorch's bindings are compiled once for programs, tests and lints.
+CARGO_FLAGS := --workspace --release
+PROGRAM := $(or $(CARGO_TARGET_DIR),./target)/release/thermoflow
+
+.DEFAULT_GOAL := help
+.PHONY: help libtorch libtorch-cuda build train venv test lint clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+libtorch: ## Fetch libtorch for the CPU (0.5 GB, once per user), unless it is here
+	@$(PYTHON) tools/libtorch.py
+
+libtorch-cuda: ## Fetch PyTorch with CUDA instead (3 GB), for an NVIDIA GPU
+	@$(PYTHON) tools/libtorch.py --cuda
+
+build: libtorch ## Build all programs
+	cargo build $(CARGO_FLAGS)
+
+train: build ## Train on this machine: make train CONFIG=configs/tfbind8.toml ACTORS=2 ARGS="--rounds 50"
+	$(PROGRAM) train $(CONFIG) --actors $(ACTORS) $(ARGS)
+
+venv: libtorch
+	@$(PYTHON) tools/python_for_tests.py
+
+test: venv ## Run all tests: make test ARGS="replay" for those of that name
+	$(PYTHON) -m unittest discover --start-directory tools
+	cargo test $(CARGO_FLAGS) $(ARGS)
+
+lint: libtorch ## Check format, lints and docs as CI does
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
+
+clean: ## Remove what was built here; the user's cache stays
+	cargo clean
+	rm -f .libtorch .venv-test

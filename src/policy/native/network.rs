@@ -1,0 +1,308 @@
+//! One direction's policy network on the CPU: projected states, edge scores, and their gradients.
+//!
+//! The scorer's first layer is split and the encoder's last layer folded into it (DESIGN.md, Speed): with
+//! scorer.0 = [A | B | C] and encoder.2 = (W₂, b₂), U = h·(A·W₂)ᵀ + (A·b₂ + b₁), V = h·(B·W₂)ᵀ + B·b₂, where h is the
+//! encoder's hidden layer, and f(s, s', β) = w·LeakyReLU(U[s] + V[s'] + C·h(β)) + b.
+
+use super::kernels::{self, Edges, Operands, OperandsGradient};
+use super::matrix::{Into, Matrix, MatrixMut, multiply};
+use super::mlp::{Mlp, MlpTape};
+use crate::env::{Environment, States};
+use crate::policy::{Choices, Direction, Layout, PolicySpec};
+use std::ops::Range;
+
+/// Where one direction's tensors lie, and its small networks.
+#[derive(Debug)]
+pub struct Network {
+    spec: PolicySpec,
+    features: usize,
+    encoder: [Range<usize>; 4],
+    scorer: [Range<usize>; 4],
+    beta_encoder: Option<Mlp>,
+    logit_scaler: Option<Mlp>,
+}
+
+/// Products of weights that stay the same until the weights change.
+#[derive(Debug)]
+pub struct Folded {
+    /// First layer by feature, `[features, H]`.
+    columns: Vec<f32>,
+    /// For sources, then for targets.
+    roles: [Role; 2],
+}
+
+#[derive(Debug)]
+struct Role {
+    /// A·W₂ or B·W₂, `[H, H]`.
+    weight: Vec<f32>,
+    /// `[H]`.
+    bias: Vec<f32>,
+}
+
+/// States in one role, encoded and projected.
+#[derive(Debug, Default)]
+struct Side {
+    ones: Vec<u32>,
+    offsets: Vec<u32>,
+    /// `[states, H]`.
+    hidden: Vec<f32>,
+    /// `[states, H]`.
+    projected: Vec<f32>,
+}
+
+/// What the backward pass needs.
+#[derive(Debug)]
+pub struct Tape {
+    sides: [Side; 2],
+    beta: Option<MlpTape>,
+    scaler: Option<MlpTape>,
+    /// C·h(β), `[groups, H]`, or empty.
+    projected_beta: Vec<f32>,
+    /// f, per edge.
+    pub scores: Vec<f32>,
+    /// T(β), per β; empty when logits are not scaled.
+    pub scales: Vec<f32>,
+}
+
+impl Network {
+    /// The network of `direction`.
+    pub fn new(layout: &Layout, direction: Direction) -> Self {
+        let stem = match direction {
+            Direction::Forward => "forward",
+            Direction::Backward => "backward",
+        };
+        let ranges = |part: &str| {
+            ["0.weight", "0.bias", "2.weight", "2.bias"]
+                .map(|name| layout.tensor(&format!("{stem}.{part}.{name}")).range())
+        };
+        let conditioning = layout.spec.conditioning;
+        let mlp = |wanted: bool, part: &str| wanted.then(|| Mlp::new(layout, &format!("{stem}.{part}")));
+        Self {
+            spec: layout.spec.clone(),
+            features: layout.features,
+            encoder: ranges("encoder"),
+            scorer: ranges("scorer"),
+            beta_encoder: mlp(conditioning.is_conditional(), "beta_encoder"),
+            logit_scaler: mlp(conditioning.scales_logits(), "logit_scaler"),
+        }
+    }
+
+    /// Columns of scorer.0 that see the source (A), the target (B) and β (C).
+    fn parts(&self) -> [Range<usize>; 3] {
+        let embed = self.spec.embed;
+        [0..embed, embed..2 * embed, 2 * embed..self.joined()]
+    }
+
+    fn joined(&self) -> usize {
+        2 * self.spec.embed + if self.spec.conditioning.embeds_beta() { self.spec.beta_hidden } else { 0 }
+    }
+
+    fn scorer_weight<'a>(&self, values: &'a [f32]) -> Matrix<'a> {
+        Matrix::new(&values[self.scorer[0].clone()], self.spec.hidden, self.joined())
+    }
+
+    fn encoder_output<'a>(&self, values: &'a [f32]) -> Matrix<'a> {
+        Matrix::new(&values[self.encoder[2].clone()], self.spec.embed, self.spec.hidden)
+    }
+
+    /// Folds the weights.
+    pub fn fold(&self, values: &[f32]) -> Folded {
+        let (hidden, embed) = (self.spec.hidden, self.spec.embed);
+        let columns = kernels::transpose(&values[self.encoder[0].clone()], hidden, self.features);
+        let encoder_bias = Matrix::new(&values[self.encoder[3].clone()], embed, 1);
+        let [a, b, _] = self.parts();
+        let roles = [(a, self.scorer[1].clone()), (b, 0..0)].map(|(part, own_bias)| {
+            let part = self.scorer_weight(values).columns(part);
+            let mut weight = vec![0.0; hidden * hidden];
+            multiply(MatrixMut::new(&mut weight, hidden, hidden), Into::Replace, part, self.encoder_output(values));
+            let mut bias = if own_bias.is_empty() { vec![0.0; hidden] } else { values[own_bias].to_vec() };
+            multiply(MatrixMut::new(&mut bias, hidden, 1), Into::Add, part, encoder_bias);
+            Role { weight, bias }
+        });
+        Folded { columns, roles }
+    }
+
+    fn project(&self, env: &dyn Environment, values: &[f32], folded: &Folded, role: usize, states: &States) -> Side {
+        let hidden = self.spec.hidden;
+        let mut side = Side { offsets: vec![0], ..Side::default() };
+        for state in states.iter() {
+            env.features(state, &mut side.ones);
+            side.offsets.push(side.ones.len() as u32);
+        }
+        side.hidden = vec![0.0; states.len() * hidden];
+        let bias = &values[self.encoder[1].clone()];
+        kernels::sum_columns(&side.ones, &side.offsets, &folded.columns, bias, &mut side.hidden);
+        side.projected = vec![0.0; states.len() * hidden];
+        let Role { weight, bias } = &folded.roles[role];
+        kernels::broadcast(bias, &mut side.projected);
+        let (input, weight) =
+            (Matrix::new(&side.hidden, states.len(), hidden), Matrix::new(weight, hidden, hidden));
+        multiply(MatrixMut::new(&mut side.projected, states.len(), hidden), Into::Add, input, weight.t());
+        side
+    }
+
+    /// Scores every edge of `choices` at `betas`.
+    pub fn forward(
+        &self,
+        env: &dyn Environment,
+        values: &[f32],
+        folded: &Folded,
+        choices: &Choices,
+        betas: &[f32],
+    ) -> Tape {
+        let sides = [choices.sources.states(), choices.targets.states()];
+        let sides = [0, 1].map(|role| self.project(env, values, folded, role, sides[role]));
+        let beta = self.beta_encoder.as_ref().map(|encoder| {
+            let mut codes = Vec::with_capacity(betas.len() * self.spec.beta_features());
+            betas.iter().for_each(|&beta| self.spec.encode_beta(beta, &mut codes));
+            encoder.forward(values, codes)
+        });
+        let projected_beta = match &beta {
+            Some(tape) if self.spec.conditioning.embeds_beta() => self.project_beta(values, tape.output()),
+            _ => Vec::new(),
+        };
+        let scaler = self.logit_scaler.as_ref().zip(beta.as_ref());
+        let scaler = scaler.map(|(scaler, tape)| scaler.forward(values, tape.output().to_vec()));
+        let scales = scaler.as_ref().map_or_else(Vec::new, |tape| tape.output().to_vec());
+        let mut tape = Tape { sides, beta, scaler, projected_beta, scores: vec![0.0; choices.edges()], scales };
+        let mut scores = std::mem::take(&mut tape.scores);
+        let bias = values[self.scorer[3].start];
+        kernels::score_edges(edges_of(choices), self.operands(values, &tape), bias, &mut scores);
+        tape.scores = scores;
+        tape
+    }
+
+    fn project_beta(&self, values: &[f32], embedded: &[f32]) -> Vec<f32> {
+        let (hidden, beta_hidden) = (self.spec.hidden, self.spec.beta_hidden);
+        let groups = embedded.len() / beta_hidden;
+        let mut out = vec![0.0; groups * hidden];
+        let [_, _, part] = self.parts();
+        let weight = self.scorer_weight(values).columns(part);
+        let input = Matrix::new(embedded, groups, beta_hidden);
+        multiply(MatrixMut::new(&mut out, groups, hidden), Into::Replace, input, weight.t());
+        out
+    }
+
+    fn operands<'a>(&self, values: &'a [f32], tape: &'a Tape) -> Operands<'a> {
+        Operands {
+            u: &tape.sides[0].projected,
+            v: &tape.sides[1].projected,
+            b: &tape.projected_beta,
+            w: &values[self.scorer[2].clone()],
+        }
+    }
+
+    /// Adds the gradient for `scores` (per edge) and `scales` (per β, empty when there are none).
+    #[expect(clippy::too_many_arguments, reason = "what forward saw, its tape, what comes back, where it goes")]
+    pub fn backward(
+        &self,
+        values: &[f32],
+        folded: &Folded,
+        choices: &Choices,
+        tape: &Tape,
+        scores: &[f32],
+        scales: Vec<f32>,
+        gradient: &mut [f32],
+    ) {
+        let mut projected = [0, 1].map(|role| vec![0.0; tape.sides[role].projected.len()]);
+        let mut beta = vec![0.0; tape.projected_beta.len()];
+        let [u, v] = &mut projected;
+        let w = &mut gradient[self.scorer[2].clone()];
+        let mut into = OperandsGradient { u, v, b: &mut beta, w };
+        kernels::score_edges_backward(edges_of(choices), self.operands(values, tape), scores, &mut into);
+        gradient[self.scorer[3].start] += scores.iter().sum::<f32>();
+        for (role, upstream) in projected.into_iter().enumerate() {
+            self.project_backward(values, folded, role, &tape.sides[role], &upstream, gradient);
+        }
+        self.beta_backward(values, tape, &beta, scales, gradient);
+    }
+
+    fn project_backward(
+        &self,
+        values: &[f32],
+        folded: &Folded,
+        role: usize,
+        side: &Side,
+        upstream: &[f32],
+        gradient: &mut [f32],
+    ) {
+        let hidden = self.spec.hidden;
+        let states = side.offsets.len() - 1;
+        let (above, input) = (Matrix::new(upstream, states, hidden), Matrix::new(&side.hidden, states, hidden));
+        let mut weight = vec![0.0; hidden * hidden];
+        multiply(MatrixMut::new(&mut weight, hidden, hidden), Into::Replace, above.t(), input);
+        let mut bias = vec![0.0; hidden];
+        kernels::add_column_sums(upstream, &mut bias);
+        self.unfold(values, role, &weight, &bias, gradient);
+
+        let mut below = vec![0.0; states * hidden];
+        let folded_weight = Matrix::new(&folded.roles[role].weight, hidden, hidden);
+        multiply(MatrixMut::new(&mut below, states, hidden), Into::Replace, above, folded_weight);
+        let mut columns = vec![0.0; self.features * hidden];
+        let first_bias = &mut gradient[self.encoder[1].clone()];
+        kernels::sum_columns_backward(&side.ones, &side.offsets, &side.hidden, &mut below, &mut columns, first_bias);
+        let first = &mut gradient[self.encoder[0].clone()];
+        for (row, column) in first.chunks_exact_mut(self.features).enumerate() {
+            column.iter_mut().enumerate().for_each(|(feature, g)| *g += columns[feature * hidden + row]);
+        }
+    }
+
+    /// From the gradient of a folded weight P·W₂ and bias P·b₂ (+ b₁) to those of P, W₂, b₂ and b₁.
+    fn unfold(&self, values: &[f32], role: usize, weight: &[f32], bias: &[f32], gradient: &mut [f32]) {
+        let PolicySpec { hidden, embed, .. } = self.spec;
+        let part = self.parts()[role].clone();
+        let folded = Matrix::new(weight, hidden, hidden);
+        let folded_bias = Matrix::new(bias, hidden, 1);
+        let scorer = &mut gradient[self.scorer[0].clone()];
+        let into = MatrixMut::new(scorer, hidden, self.joined()).columns(part.clone());
+        multiply(into, Into::Add, folded, self.encoder_output(values).t());
+        let encoder_bias = Matrix::new(&values[self.encoder[3].clone()], 1, embed);
+        let into = MatrixMut::new(scorer, hidden, self.joined()).columns(part.clone());
+        multiply(into, Into::Add, folded_bias, encoder_bias);
+        let part = self.scorer_weight(values).columns(part);
+        let into = MatrixMut::new(&mut gradient[self.encoder[2].clone()], embed, hidden);
+        multiply(into, Into::Add, part.t(), folded);
+        let into = MatrixMut::new(&mut gradient[self.encoder[3].clone()], embed, 1);
+        multiply(into, Into::Add, part.t(), folded_bias);
+        if role == 0 {
+            gradient[self.scorer[1].clone()].iter_mut().zip(bias).for_each(|(g, b)| *g += b);
+        }
+    }
+
+    fn beta_backward(
+        &self,
+        values: &[f32],
+        tape: &Tape,
+        projected: &[f32],
+        scales: Vec<f32>,
+        gradient: &mut [f32],
+    ) {
+        let (Some(encoder), Some(embedded)) = (&self.beta_encoder, &tape.beta) else { return };
+        let PolicySpec { hidden, beta_hidden, .. } = self.spec;
+        let mut upstream = vec![0.0; embedded.output().len()];
+        if !projected.is_empty() {
+            let groups = projected.len() / hidden;
+            let above = Matrix::new(projected, groups, hidden);
+            let [_, _, part] = self.parts();
+            let into = MatrixMut::new(&mut gradient[self.scorer[0].clone()], hidden, self.joined());
+            let input = Matrix::new(embedded.output(), groups, beta_hidden);
+            multiply(into.columns(part.clone()), Into::Add, above.t(), input);
+            let weight = self.scorer_weight(values).columns(part);
+            multiply(MatrixMut::new(&mut upstream, groups, beta_hidden), Into::Replace, above, weight);
+        }
+        if let (Some(scaler), Some(tape)) = (&self.logit_scaler, &tape.scaler) {
+            let below = scaler.backward(values, tape, scales, gradient);
+            upstream.iter_mut().zip(below).for_each(|(g, b)| *g += b);
+        }
+        encoder.backward(values, embedded, upstream, gradient);
+    }
+}
+
+fn edges_of(choices: &Choices) -> Edges<'_> {
+    Edges {
+        row_source: &choices.row_source,
+        row_group: &choices.row_group,
+        offsets: &choices.offsets,
+        target: &choices.edge_target,
+    }
+}

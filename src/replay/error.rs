@@ -1,0 +1,115 @@
+//! Why the store failed, in words that say what to do.
+
+use crate::units::{Incarnation, Seq};
+use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use std::path::{Path, PathBuf};
+
+/// Why the store could not be opened, written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no file.
+    #[error("there is no replay at {0}")]
+    Missing(PathBuf),
+    /// Another kind of file, or of database.
+    #[error("{path} is not the replay of a run: {found}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// SQLite found damage.
+    #[error("the replay {path} is damaged ({detail}); `sqlite3 {path} .recover` saves what is readable")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        detail: String,
+    },
+    /// A later program wrote it.
+    #[error(
+        "the replay {path} has schema {found}, this program knows schemas up to {known}: use the newer program that \
+         wrote it"
+    )]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The newest known one.
+        known: i64,
+    },
+    /// No permission, or a read-only file system.
+    #[error("the replay {path} cannot be written ({detail}): check the permissions of the file and its directory")]
+    NotWritable {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        detail: String,
+    },
+    /// No space left. Nothing of the commit was kept; it can be tried again.
+    #[error("the disk that holds the replay {path} is full: nothing of this commit was kept, free some space")]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Somebody else holds the write lock.
+    #[error("another program has been writing to the replay {path} for {seconds} seconds: stop it")]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A trajectory with a value that cannot be stored; nothing of the commit was kept.
+    #[error("trajectory {seq} of actor {incarnation} cannot be stored: {field} is {value}, it must be {allowed}")]
+    Value {
+        /// Its actor.
+        incarnation: Incarnation,
+        /// Its number.
+        seq: Seq,
+        /// The offending field.
+        field: &'static str,
+        /// The offending value.
+        value: String,
+        /// What it must be.
+        allowed: &'static str,
+    },
+    /// Anything else that SQLite reports.
+    #[error("the replay {path} failed")]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's error.
+        source: rusqlite::Error,
+    },
+}
+
+impl StoreError {
+    /// Sorts an error of SQLite by what can be done about it.
+    pub(super) fn new(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_path_buf();
+        let detail = source.to_string();
+        let shared_memory_full = matches!(
+            source.sqlite_error(), Some(error) if error.extended_code == SQLITE_IOERR_SHMSIZE
+        );
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::Foreign {
+                path,
+                found: "it is no SQLite database".into(),
+            },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, detail },
+            Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(_) if shared_memory_full => Self::Full { path },
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                Self::NotWritable { path, detail }
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy {
+                path,
+                seconds: super::store::BUSY_TIMEOUT.as_secs(),
+            },
+            _ => Self::Sqlite { path, source },
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Replay: what was ever sampled. `store` is durable and open to any SQLite tool, `dataset` is the learner's index of
+//! distinct objects in memory, `limiter` keeps training and sampling in proportion.
+
+pub mod dataset;
+mod encoding;
+mod error;
+pub mod limiter;
+mod open;
+mod read;
+mod store;
+
+pub use dataset::{Dataset, Object, ObjectId};
+pub use error::StoreError;
+pub use limiter::{Limiter, LimiterError, LimiterState};
+pub use open::{APPLICATION_ID, SCHEMA_VERSION};
+pub use read::{ActorRow, Counts};
+pub use store::{CommitReport, Received, Store};

@@ -1,0 +1,134 @@
+//! Opening the database: creation, schema, pragmas, and whose file it is.
+
+use super::error::StoreError;
+use super::store::BUSY_TIMEOUT;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::path::Path;
+
+/// Version of `schema.sql`, kept as `PRAGMA user_version`.
+pub const SCHEMA_VERSION: i64 = 1;
+
+/// Marks the file as ours ("TFlo"), kept as `PRAGMA application_id`.
+pub const APPLICATION_ID: i64 = 0x5446_6c6f;
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// Durability and speed of the writer.
+///
+/// FULL: a commit is on the disk when it returns (invariant 1). A checkpoint of the WAL every 4,000 pages (16 MB) makes
+/// small commits cheaper than the default 1,000; the limit hands the space back after a long reader held it up.
+/// References hold by construction and `verify` checks them, so they are not checked on every insert.
+const WRITER_PRAGMAS: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = OFF;
+    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA journal_size_limit = 67108864;
+    PRAGMA cache_size = -65536;
+    PRAGMA temp_store = MEMORY;
+";
+
+/// Opens for writing, creating the database when there is none or an empty file.
+pub fn read_write(path: &Path) -> Result<Connection, StoreError> {
+    let fail = |error| StoreError::new(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    if is_blank(&connection).map_err(fail)? {
+        create(&mut connection).map_err(fail)?;
+    }
+    check_identity(&connection, path)?;
+    if connection.is_readonly("main").map_err(fail)? {
+        return Err(StoreError::NotWritable {
+            path: path.into(),
+            detail: "it opens for reading only".into(),
+        });
+    }
+    connection.execute_batch(WRITER_PRAGMAS).map_err(fail)?;
+    Ok(connection)
+}
+
+/// Opens for reading only, also while a learner writes, and from a read-only medium.
+pub fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Missing(path.into()));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags)
+        .map_err(|error| StoreError::new(path, error))
+        .and_then(|connection| check_identity(&connection, path).map(|()| connection));
+    let connection = match opened {
+        // A reader of a WAL database needs to write its shared memory beside it. Where nobody can write, nobody writes,
+        // and with an empty WAL the file alone is the whole truth.
+        Err(StoreError::NotWritable { .. }) if !has_wal(path) => immutable(path)?,
+        other => other?,
+    };
+    connection
+        .busy_timeout(BUSY_TIMEOUT)
+        .map_err(|error| StoreError::new(path, error))?;
+    Ok(connection)
+}
+
+fn has_wal(path: &Path) -> bool {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    std::fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+}
+
+fn immutable(path: &Path) -> Result<Connection, StoreError> {
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => uri.push(char::from(*byte)),
+            other => uri.push_str(&format!("%{other:02x}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(uri, flags).map_err(|error| StoreError::new(path, error))?;
+    check_identity(&connection, path)?;
+    Ok(connection)
+}
+
+fn number(connection: &Connection, sql: &str) -> rusqlite::Result<i64> {
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
+/// True for a database without any table that nobody has signed: new, or one whose creation was cut short.
+fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(number(connection, "SELECT count(*) FROM sqlite_schema")? == 0
+        && number(connection, "PRAGMA application_id")? == 0
+        && number(connection, "PRAGMA user_version")? == 0)
+}
+
+/// Everything that makes the file ours comes in one transaction, so that a creation cut short leaves a blank database.
+fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another opener may have been faster.
+    if is_blank(&transaction)? {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    transaction.commit()
+}
+
+fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let read = |sql| number(connection, sql).map_err(|error| StoreError::new(path, error));
+    let application = read("PRAGMA application_id")?;
+    if application != APPLICATION_ID {
+        let found = format!("it is an SQLite database with application id {application}, not {APPLICATION_ID}");
+        return Err(StoreError::Foreign {
+            path: path.into(),
+            found,
+        });
+    }
+    match read("PRAGMA user_version")? {
+        SCHEMA_VERSION => Ok(()),
+        found => Err(StoreError::NewerSchema {
+            path: path.into(),
+            found,
+            known: SCHEMA_VERSION,
+        }),
+    }
+}
