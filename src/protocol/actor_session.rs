@@ -11,6 +11,7 @@ use crate::random::Stream;
 use crate::rollout::{RollRequest, Trajectory};
 use crate::units::{PolicyVersion, Seq};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 /// First pause before connecting again; doubles with every failure.
@@ -65,7 +66,7 @@ pub enum Action {
         /// As in [`super::weights`].
         data: Blob,
     },
-    /// Roll out; one request at a time.
+    /// Roll out with the weights loaded last; one request at a time.
     Roll(RollRequest),
     /// The session is over.
     Exit(Exit),
@@ -101,6 +102,21 @@ enum Link {
     Closed,
 }
 
+/// Sync mode: places of a round to roll out with given weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Work {
+    round: u64,
+    indices: Range<u32>,
+    version: PolicyVersion,
+}
+
+/// Weights that were handed on to be loaded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Loaded {
+    version: PolicyVersion,
+    progress: f32,
+}
+
 /// What was learnt from the first welcome.
 #[derive(Debug)]
 struct Run {
@@ -128,11 +144,11 @@ pub struct ActorSession {
     /// When something was last sent from or acknowledged to the outbox.
     outbox_moved: Duration,
     heartbeat_due: Duration,
-    loaded: Option<PolicyVersion>,
+    loaded: Option<Loaded>,
     newest: Option<PolicyVersion>,
     weights_asked: Option<Duration>,
-    work: VecDeque<RollRequest>,
-    rolling: Option<RollRequest>,
+    work: VecDeque<Work>,
+    rolling: Option<Work>,
     batches: u64,
     rolled: u64,
     stop_by: Option<Duration>,
@@ -176,7 +192,7 @@ impl ActorSession {
 
     /// The weights in use.
     pub fn loaded(&self) -> Option<PolicyVersion> {
-        self.loaded
+        self.loaded.map(|loaded| loaded.version)
     }
 
     /// Takes one event and appends what is to be done, in order.
@@ -226,8 +242,8 @@ impl ActorSession {
         match message {
             ToActor::Welcome(welcome) => self.welcomed(now, *welcome, out),
             ToActor::Ack { next, resend, newest } => self.acknowledged(now, next, resend, newest),
-            ToActor::Work { round, indices, version } => self.given(RollRequest { round, indices, version }),
-            ToActor::Weights { version, data } => self.weights(version, data, out),
+            ToActor::Work { round, indices, version } => self.given(Work { round, indices, version }),
+            ToActor::Weights { version, progress, data } => self.weights(Loaded { version, progress }, data, out),
             ToActor::Heartbeat { newest } => self.newest = newest,
             ToActor::Stranger => {
                 if self.link == Link::Up {
@@ -291,7 +307,7 @@ impl ActorSession {
         }
     }
 
-    fn given(&mut self, request: RollRequest) {
+    fn given(&mut self, request: Work) {
         let Some(run) = &self.run else { return };
         if run.mode != Mode::Sync || request.indices.is_empty() || request.indices.end > run.round_batch {
             return;
@@ -303,16 +319,17 @@ impl ActorSession {
         }
     }
 
-    fn weights(&mut self, version: PolicyVersion, data: Blob, out: &mut Vec<Action>) {
+    fn weights(&mut self, weights: Loaded, data: Blob, out: &mut Vec<Action>) {
         self.weights_asked = None;
         let Some(run) = &self.run else { return };
+        let version = weights.version;
         let wanted = match run.mode {
             // A resumed learner repeats rounds: its versions are the rounds, not the age.
-            Mode::Sync => self.loaded != Some(version),
-            Mode::Async => self.loaded < Some(version),
+            Mode::Sync => self.loaded() != Some(version),
+            Mode::Async => self.loaded() < Some(version),
         };
-        if wanted {
-            self.loaded = Some(version);
+        if wanted && (0.0..=1.0).contains(&weights.progress) {
+            self.loaded = Some(weights);
             self.newest = self.newest.max(Some(version));
             out.push(Action::Load { version, data });
         }
@@ -363,7 +380,7 @@ impl ActorSession {
         }
         if self.wants_weights() && self.weights_asked.is_none_or(|asked| now >= asked + RESEND) {
             self.weights_asked = Some(now);
-            out.push(Action::Send(ToLearner::WantWeights { have: self.loaded }));
+            out.push(Action::Send(ToLearner::WantWeights { have: self.loaded() }));
         }
         if now >= self.heartbeat_due {
             self.heartbeat_due = now + HEARTBEAT;
@@ -373,8 +390,8 @@ impl ActorSession {
 
     fn wants_weights(&self) -> bool {
         match (&self.run, self.work.front()) {
-            (Some(Run { mode: Mode::Async, .. }), _) => self.newest > self.loaded,
-            (Some(_), Some(work)) => self.loaded != Some(work.version),
+            (Some(Run { mode: Mode::Async, .. }), _) => self.newest > self.loaded(),
+            (Some(_), Some(work)) => self.loaded() != Some(work.version),
             _ => false,
         }
     }
@@ -383,17 +400,15 @@ impl ActorSession {
         if self.rolling.is_some() || self.waiting() != Waiting::Nothing {
             return;
         }
-        let request = match (&self.run, self.loaded) {
-            (Some(Run { mode: Mode::Async, batch, .. }), Some(version)) => {
-                self.batches += 1;
-                Some(RollRequest { round: self.batches - 1, indices: 0..*batch, version })
-            }
-            (Some(_), _) => self.work.pop_front(),
-            _ => None,
+        let (Some(run), Some(Loaded { version, progress })) = (&self.run, self.loaded) else { return };
+        let work = match run.mode {
+            Mode::Async => Some(Work { round: self.batches, indices: 0..run.batch, version }),
+            Mode::Sync => self.work.pop_front(),
         };
-        if let Some(request) = request {
-            self.rolling = Some(request.clone());
-            out.push(Action::Roll(request));
+        if let Some(work) = work {
+            self.batches += 1;
+            out.push(Action::Roll(RollRequest { round: work.round, indices: work.indices.clone(), progress }));
+            self.rolling = Some(work);
         }
     }
 
@@ -403,13 +418,13 @@ impl ActorSession {
             return Waiting::Nothing;
         }
         let (size, version) = match (run.mode, self.work.front()) {
-            (Mode::Async, _) => (run.batch as usize, self.loaded),
+            (Mode::Async, _) => (run.batch as usize, self.loaded()),
             (Mode::Sync, Some(work)) => (work.indices.len(), Some(work.version)),
             (Mode::Sync, None) => return Waiting::Work,
         };
         if !self.outbox.has_room(size) {
             Waiting::Acks
-        } else if version.is_none() || version != self.loaded {
+        } else if version.is_none() || version != self.loaded() {
             Waiting::Weights
         } else {
             Waiting::Nothing

@@ -160,7 +160,7 @@ mod tests {
             ToActor::Welcome(Box::new(Welcome { run, config, table, next: Seq(3), newest })),
             ToActor::Ack { next: Seq(9), resend: true, newest },
             ToActor::Work { round: 3, indices: 1..4, version: PolicyVersion(3) },
-            ToActor::Weights { version: PolicyVersion(3), data: Blob(vec![0; 300]) },
+            ToActor::Weights { version: PolicyVersion(3), progress: 0.5, data: Blob(vec![0; 300]) },
             ToActor::Heartbeat { newest: None },
             ToActor::Stranger,
             ToActor::Refused { reason: "no".into() },
@@ -177,7 +177,7 @@ mod tests {
         for message in to_actor() {
             assert_eq!(decode_to_actor(&encode(&message)).unwrap(), message);
         }
-        let weights = encode(&ToActor::Weights { version: PolicyVersion(1), data: Blob(vec![200; 10_000]) });
+        let weights = encode(&ToActor::Weights { version: PolicyVersion(1), progress: 0.0, data: Blob(vec![200; 10_000]) });
         assert!(weights.len() < 10_100, "bytes travel as bytes: {}", weights.len());
     }
 
@@ -207,7 +207,7 @@ mod tests {
             let body = [b"\x81\xacTrajectories\x92\x00".as_slice(), &claim].concat();
             let bytes = [&envelope::begin(0)[..], &body].concat();
             assert!(matches!(decode_to_learner(&bytes), Err(WireError::Malformed(_))));
-            let body = [b"\x81\xa7Weights\x92\x00".as_slice(), &claim].concat();
+            let body = [b"\x81\xa7Weights\x93\x00\x00".as_slice(), &claim].concat();
             let bytes = [&envelope::begin(0)[..], &body].concat();
             assert!(matches!(decode_to_actor(&bytes), Err(WireError::Malformed(_))));
         }

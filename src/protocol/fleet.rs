@@ -82,6 +82,8 @@ pub struct Commit {
     pub rows: Vec<(Seq, Trajectory)>,
     /// Report this as the next one when done.
     pub next: Seq,
+    /// The newest weights when they came.
+    pub newest: Option<PolicyVersion>,
 }
 
 /// What a fleet is for.
@@ -338,7 +340,7 @@ impl Fleet {
         peer.accepted.0 += fresh as u64;
         peer.taken += rows.len() as u64;
         let (actor, next) = (peer.name.clone(), peer.accepted);
-        out.push(Action::Commit(Commit { incarnation, actor, rows, next }));
+        out.push(Action::Commit(Commit { incarnation, actor, rows, next, newest: self.newest }));
         self.complete(out);
     }
 

@@ -100,6 +100,8 @@ pub enum ToActor {
     Weights {
         /// Which.
         version: PolicyVersion,
+        /// Share of training that is done, 0 to 1, for β that anneals.
+        progress: f32,
         /// Little-endian f32.
         data: Blob,
     },

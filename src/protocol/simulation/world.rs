@@ -48,7 +48,8 @@ struct Actor {
     session: ActorSession,
     incarnation: Incarnation,
     connection: Option<Connection>,
-    rolling: Option<RollRequest>,
+    /// What is rolled out, and with which weights.
+    rolling: Option<(RollRequest, PolicyVersion)>,
     made: Vec<Trajectory>,
     exit: Option<Exit>,
 }
@@ -275,7 +276,7 @@ impl World {
                 }
                 FleetAction::SendWeights(route) => {
                     welcomed.take_if(|welcomed| *welcomed == route);
-                    self.post(&route, ToActor::Weights { version: version.unwrap(), data: Blob(vec![0; 8]) });
+                    self.post(&route, ToActor::Weights { version: version.unwrap(), progress: 0.0, data: Blob(vec![0; 8]) });
                 }
                 FleetAction::Commit(commit) => self.learner.as_mut().unwrap().pending.push_back(commit),
                 FleetAction::RoundComplete(round, trajectories) => completed = Some((round, trajectories)),
@@ -314,9 +315,12 @@ impl World {
                     }
                 }
                 ActorAction::Roll(request) => {
-                    let loaded = self.actors[number].session.loaded();
-                    assert_eq!(loaded, Some(request.version), "work is done with its weights");
-                    assert!(self.actors[number].rolling.replace(request).is_none(), "one roll-out at a time");
+                    let version = self.actors[number].session.loaded().expect("weights come before work");
+                    if self.mode == Mode::Sync {
+                        assert_eq!(version, PolicyVersion(request.round), "work is done with its weights");
+                    }
+                    let rolling = self.actors[number].rolling.replace((request, version));
+                    assert!(rolling.is_none(), "one roll-out at a time");
                 }
                 ActorAction::Configure { .. } | ActorAction::Load { .. } => {}
                 ActorAction::Exit(exit) => self.actors[number].exit = Some(exit),
@@ -338,13 +342,13 @@ impl World {
 
     fn finish_roll(&mut self, number: usize) {
         let actor = &mut self.actors[number];
-        let Some(request) = actor.rolling.take() else { return };
+        let Some((request, policy_version)) = actor.rolling.take() else { return };
         let batch: Vec<_> = request
             .indices
             .map(|index| match self.mode {
                 Mode::Sync => example_trajectory(request.round, index),
                 Mode::Async => {
-                    Trajectory { policy_version: request.version, ..example_trajectory(request.round, index) }
+                    Trajectory { policy_version, ..example_trajectory(request.round, index) }
                 }
             })
             .collect();
