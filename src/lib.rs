@@ -10,6 +10,7 @@ pub mod exact;
 pub mod objective;
 pub mod optimizer;
 pub mod policy;
+pub mod process;
 pub mod protocol;
 pub mod random;
 pub mod replay;

@@ -1,1 +1,2 @@
 //! The learner library.
+mod router;
