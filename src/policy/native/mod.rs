@@ -3,7 +3,7 @@
 //! It agrees with [`super::TorchBackend`] to 1e-5 (tests/backends.rs); that one is the reference and the GPU path.
 
 mod kernels;
-mod matrix;
+pub mod matrix;
 mod mlp;
 mod network;
 pub(crate) mod steps;
