@@ -4,7 +4,9 @@
 //! has the map.
 
 pub mod beta;
+pub mod checkpoint;
 pub mod config;
+pub mod durable;
 pub mod env;
 pub mod exact;
 pub mod objective;
