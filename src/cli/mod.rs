@@ -5,8 +5,12 @@
 
 mod config;
 mod doctor;
+mod evaluate;
 mod output;
+mod policy;
 mod reward;
+mod sample;
+mod score;
 mod sibling;
 mod tasks;
 
@@ -16,8 +20,10 @@ use output::Output;
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
-use thermoflow::config::ConfigError;
+use thermoflow::checkpoint::CheckpointError;
+use thermoflow::config::{ConfigError, Invalid};
 use thermoflow::env::EnvError;
+use thermoflow::scoring::ScoringError;
 use thermoflow::task::TaskError;
 use tracing_subscriber::EnvFilter;
 
@@ -49,6 +55,9 @@ enum Command {
     Tasks(tasks::Args),
     Reward(reward::Args),
     Config(config::Args),
+    Sample(sample::Args),
+    Score(score::Args),
+    Evaluate(evaluate::Args),
     Doctor(doctor::Args),
     /// Runs the learner alone, for a cluster (starts the program thermoflow-learner)
     #[command(disable_help_flag = true)]
@@ -64,6 +73,9 @@ impl Command {
             Self::Tasks(args) => args.run(out),
             Self::Reward(args) => args.run(out),
             Self::Config(args) => args.run(out),
+            Self::Sample(args) => args.run(out),
+            Self::Score(args) => args.run(out),
+            Self::Evaluate(args) => args.run(out),
             Self::Doctor(args) => args.run(out),
             Self::Learner(args) => args.run("thermoflow-learner"),
             Self::Actor(args) => args.run("thermoflow-actor"),
@@ -102,6 +114,9 @@ fn print_error(error: impl Display) {
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_input = |cause: &(dyn std::error::Error + 'static)| {
         cause.is::<BadInput>() || cause.is::<ConfigError>() || cause.is::<TaskError>() || cause.is::<EnvError>()
+            || cause.is::<CheckpointError>()
+            || cause.is::<ScoringError>()
+            || cause.is::<Invalid>()
     };
     if error.chain().any(is_input) { ExitCode::from(BAD_INPUT) } else { ExitCode::FAILURE }
 }
