@@ -17,6 +17,8 @@ pub mod replay;
 pub mod rollout;
 pub mod rounds;
 pub mod suggest;
+pub mod sampling;
+pub mod scoring;
 pub mod task;
 pub mod trainer;
 pub mod units;

@@ -50,6 +50,14 @@ impl Stream {
     pub fn below(&mut self, n: usize) -> usize {
         self.0.random_range(0..n)
     }
+
+    /// `count` numbers of 0..n, all distinct when there are enough, otherwise drawn with replacement.
+    pub fn choose(&mut self, count: usize, n: usize) -> Vec<usize> {
+        if count > n {
+            return (0..count).map(|_| self.below(n)).collect();
+        }
+        rand::seq::index::sample(&mut self.0, n, count).into_vec()
+    }
 }
 
 #[cfg(test)]

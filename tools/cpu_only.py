@@ -32,6 +32,8 @@ CUDA_LIBRARIES = ("*/libcudart.so.*", "*/libcupti.so.*")
 STAND_INS = Path("nvidia", "cu13", "lib")
 #: CUDA libraries that Python's half names as needed; what it calls in them, the stand-in for libtorch_cuda.so has too.
 EMPTY_STAND_INS = ("libcudnn.so.9", "libcufile.so.0", "libnccl.so.2")
+#: What must not be mistaken for CUDA's: some of these symbols are called without their version.
+SYSTEM_LIBRARIES = ("libstdc++.so.6", "libc.so.6", "libdl.so.2")
 
 
 def unpack(torch: Path, cuda: Iterable[Path], site: Path) -> None:
@@ -83,8 +85,8 @@ def make_importable(site: Path) -> None:
 def missing_symbols(libraries: Path) -> Set[str]:
     """What Python's half of torch calls and no library here has: CUDA's functions, classes and tables."""
     missing = symbols(libraries / "libtorch_python.so", undefined=True)
-    cxx_library = run([*compiler(), "-print-file-name=libstdc++.so.6"]).strip()
-    for library in [*libraries.glob("*.so*"), Path(cxx_library)]:
+    system = [Path(run([*compiler(), f"-print-file-name={name}"]).strip()) for name in SYSTEM_LIBRARIES]
+    for library in [*libraries.glob("*.so*"), *filter(Path.exists, system)]:
         missing -= symbols(library, undefined=False)
     return {name for name in missing if not name.startswith(("Py", "_Py"))}
 

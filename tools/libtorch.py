@@ -121,10 +121,10 @@ def provide(cuda: bool, link: Path = LINK) -> str:
     """Sees to it that cargo finds libtorch, and says where it is."""
     set_by_user = from_environment()
     if set_by_user is not None:
-        demand(set_by_user, cuda, "LIBTORCH")
+        demand(set_by_user, cuda, "LIBTORCH", "unset it")
         return f"libtorch: {set_by_user} (LIBTORCH)"
     if link.exists() and not link.is_symlink():
-        demand(link, cuda, "the folder")
+        demand(link, cuda, "the folder", "remove it")
     if fault(link, cuda) is not None:
         point(link, importable(cuda) or cached(cuda) or downloaded(cuda))
     return f"libtorch: {link.name} -> {link.resolve()}"
@@ -136,11 +136,11 @@ def from_environment() -> Optional[Path]:
     return ROOT / value if value else None
 
 
-def demand(directory: Path, cuda: bool, what: str) -> None:
+def demand(directory: Path, cuda: bool, what: str, undo: str) -> None:
     """Fails, for a directory of the user's own, with what is wrong with it."""
     wrong = fault(directory, cuda)
     if wrong is not None:
-        raise Failure(f"{what} {directory} {wrong}: correct it, or remove it to have libtorch {VERSION} fetched")
+        raise Failure(f"{what} {directory} {wrong}: correct it, or {undo} to have libtorch {VERSION} fetched")
 
 
 def fault(directory: Path, cuda: bool = False) -> Optional[str]:

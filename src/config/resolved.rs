@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Everything that defines a run.
+///
+/// Invariant: one that came from a file, `run.toml` or the network has passed [`RunConfig::check`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// Names all randomness.
@@ -42,7 +44,7 @@ pub struct TaskConfig {
     /// Name, see `thermoflow tasks`.
     pub name: String,
     /// Another score table than the built-in one (the learner reads it and hands the scores to actors).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub table: Option<PathBuf>,
     /// How strings grow.
     pub growth: Growth,
@@ -117,6 +119,14 @@ pub struct ReplayConfig {
     pub samples_per_insert: f64,
     /// Async mode: how far, in samples, training may run ahead of or fall behind `samples_per_insert`.
     pub error_band: f64,
+}
+
+impl ReplayConfig {
+    /// The smallest `error_band` with which neither side can wait for the other forever: a roll-out's worth of
+    /// inserts and a training step either way.
+    pub fn least_error_band(samples_per_insert: f64, train_batch: usize, actor_batch: usize) -> f64 {
+        samples_per_insert * actor_batch as f64 + 2.0 * train_batch as f64
+    }
 }
 
 /// What an actor does; it gets this from the learner.

@@ -129,7 +129,7 @@ impl Dataset {
         self.index.states()
     }
 
-    /// Draws `n` objects with replacement: half (rounded down) uniformly from the best `top_share`, the others uniformly
+    /// Draws `n` objects, distinct ones where there are enough: half (rounded down) uniformly from the best `top_share`, the others uniformly
     /// from the rest; all uniformly when not prioritised. None while there are fewer than `min_objects` (or none at all).
     ///
     /// Objects of the best half come first.
@@ -145,14 +145,9 @@ impl Dataset {
         } else {
             n / 2 * usize::from(self.prioritized)
         };
-        let draw = |place| self.by_reward.get_index(place).expect("a place below len").id();
-        let drawn = (0..n).map(|i| {
-            draw(if i < from_best {
-                stream.below(best)
-            } else {
-                best + stream.below(rest)
-            })
-        });
+        let mut places = stream.choose(from_best, best);
+        places.extend(stream.choose(n - from_best, rest).into_iter().map(|place| best + place));
+        let drawn = places.into_iter().map(|place| self.by_reward.get_index(place).expect("a place below len").id());
         Some(drawn.collect())
     }
 

@@ -23,6 +23,11 @@ use std::sync::Arc;
 /// Every task there is.
 pub const KINDS: &[&TaskKind] = &[&tfbind8::KIND];
 
+/// The names of all tasks, for messages.
+pub fn names() -> String {
+    KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
+}
+
 /// What is known about a task before it is built.
 #[derive(Debug)]
 pub struct TaskKind {
@@ -71,6 +76,11 @@ impl TaskKind {
             .find(|kind| kind.name == name)
             .copied()
             .ok_or_else(|| TaskError::unknown(name))
+    }
+
+    /// How many states there are, partial and complete.
+    pub fn states(&self) -> u64 {
+        (0..=self.length as u32).map(|used| (self.alphabet.chars().count() as u64).pow(used)).sum()
     }
 
     /// The task with its published settings.

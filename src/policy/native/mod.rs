@@ -3,7 +3,7 @@
 //! It agrees with [`super::TorchBackend`] to 1e-5 (tests/backends.rs); that one is the reference and the GPU path.
 
 mod kernels;
-mod matrix;
+pub mod matrix;
 mod mlp;
 mod network;
 pub(crate) mod steps;
@@ -24,13 +24,8 @@ pub struct NativeBackend {
     /// None until first used with the weights at hand: an actor never folds the backward policy.
     folded: [Option<Folded>; 2],
     log_z: Option<Mlp>,
-    tapes: Option<Tapes>,
-}
-
-#[derive(Debug)]
-struct Tapes {
-    directions: [Tape; 2],
-    log_z: Option<MlpTape>,
+    tapes: [Tape; 2],
+    log_z_tape: Option<MlpTape>,
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Forward, Direction::Backward];
@@ -45,24 +40,21 @@ impl NativeBackend {
             networks: DIRECTIONS.map(|direction| Network::new(layout, direction)),
             folded: [None, None],
             log_z: conditional.then(|| Mlp::new(layout, "log_z")),
-            tapes: None,
+            tapes: [Tape::default(), Tape::default()],
+            log_z_tape: None,
             parameters: parameters.clone(),
         }
     }
 
-    fn folded(&mut self, direction: Direction) -> &Folded {
-        let (network, values) = (&self.networks[direction as usize], &self.parameters.values);
-        self.folded[direction as usize].get_or_insert_with(|| network.fold(values))
+    /// Scores the edges of `choices` into the direction's tape.
+    fn score(&mut self, direction: Direction, choices: &Choices, betas: &[f32]) {
+        let values = &self.parameters.values;
+        let network = &self.networks[direction as usize];
+        let folded = self.folded[direction as usize].get_or_insert_with(|| network.fold(values));
+        network.forward(&*self.env, values, folded, (choices, betas), &mut self.tapes[direction as usize]);
     }
 
-    fn score(&mut self, direction: Direction, choices: &Choices, betas: &[f32]) -> Tape {
-        self.folded(direction);
-        let folded = self.folded[direction as usize].as_ref().expect("just folded");
-        let (network, values) = (&self.networks[direction as usize], &self.parameters.values);
-        network.forward(&*self.env, values, folded, choices, betas)
-    }
-
-    fn log_z_tape(&self, betas: &[f32]) -> Option<MlpTape> {
+    fn run_log_z(&self, betas: &[f32]) -> Option<MlpTape> {
         let mlp = self.log_z.as_ref()?;
         let mut codes = Vec::new();
         betas.iter().for_each(|&beta| self.parameters.layout.spec.encode_beta(beta, &mut codes));
@@ -78,35 +70,32 @@ impl Backend for NativeBackend {
     fn load(&mut self, parameters: &Parameters) -> Result<(), BackendError> {
         self.parameters.values.copy_from_slice(&parameters.values);
         self.folded = [None, None];
-        self.tapes = None;
         Ok(())
     }
 
     fn forward(&mut self, batch: &Batch) -> Result<LogProbs, BackendError> {
         let clamp = Clamp::of(&self.parameters.layout.spec);
-        let directions = DIRECTIONS.map(|direction| self.score(direction, batch.choices(direction), &batch.betas));
         let [forward, backward] = DIRECTIONS.map(|direction| {
-            let tape = &directions[direction as usize];
+            self.score(direction, batch.choices(direction), &batch.betas);
+            let tape = &self.tapes[direction as usize];
             steps::log_probabilities(batch.choices(direction), tape, &batch.beta_of, clamp)
         });
-        let log_z_tape = self.log_z_tape(&batch.betas);
-        let log_z = self.log_z_values(log_z_tape.as_ref(), &batch.betas);
-        self.tapes = Some(Tapes { directions, log_z: log_z_tape });
+        self.log_z_tape = self.run_log_z(&batch.betas);
+        let log_z = self.log_z_values(self.log_z_tape.as_ref(), &batch.betas);
         Ok(LogProbs { forward, backward, log_z })
     }
 
     fn backward(&mut self, batch: &Batch, upstream: &LogProbs, gradient: &mut [f32]) -> Result<(), BackendError> {
-        let tapes = self.tapes.as_ref().expect("backward follows forward");
         let clamp = Clamp::of(&self.parameters.layout.spec);
         let values = &self.parameters.values;
         for (direction, upstream) in DIRECTIONS.into_iter().zip([&upstream.forward, &upstream.backward]) {
-            let (choices, tape) = (batch.choices(direction), &tapes.directions[direction as usize]);
-            let (scores, scales) =
-                steps::log_probabilities_backward(choices, tape, &batch.beta_of, clamp, upstream);
+            let (choices, tape) = (batch.choices(direction), &mut self.tapes[direction as usize]);
+            let (scores, scales) = steps::log_probabilities_backward(choices, tape, &batch.beta_of, clamp, upstream);
             let folded = self.folded[direction as usize].as_ref().expect("folded by forward");
-            self.networks[direction as usize].backward(values, folded, choices, tape, &scores, scales, gradient);
+            let network = &self.networks[direction as usize];
+            network.backward(values, folded, (choices, tape), (&scores, scales), gradient);
         }
-        match (&self.log_z, &tapes.log_z) {
+        match (&self.log_z, &self.log_z_tape) {
             (Some(mlp), Some(tape)) => drop(mlp.backward(values, tape, upstream.log_z.clone(), gradient)),
             _ => gradient[self.parameters.layout.group(Group::LogZ).start] += upstream.log_z.iter().sum::<f32>(),
         }
@@ -119,15 +108,14 @@ impl Backend for NativeBackend {
         choices: &Choices,
         betas: &[f32],
     ) -> Result<EdgeScores, BackendError> {
-        let Tape { scores, mut scales, .. } = self.score(direction, choices, betas);
-        if scales.is_empty() {
-            scales = vec![1.0; betas.len()];
-        }
-        Ok(EdgeScores { scores, scales })
+        self.score(direction, choices, betas);
+        let Tape { scores, scales, .. } = &self.tapes[direction as usize];
+        let scales = if scales.is_empty() { vec![1.0; betas.len()] } else { scales.clone() };
+        Ok(EdgeScores { scores: scores.clone(), scales })
     }
 
     fn log_z(&mut self, betas: &[f32]) -> Result<Vec<f32>, BackendError> {
-        Ok(self.log_z_values(self.log_z_tape(betas).as_ref(), betas))
+        Ok(self.log_z_values(self.run_log_z(betas).as_ref(), betas))
     }
 
     fn device(&self) -> String {

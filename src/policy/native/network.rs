@@ -50,8 +50,9 @@ struct Side {
     projected: Vec<f32>,
 }
 
-/// What the backward pass needs.
-#[derive(Debug)]
+/// What the backward pass needs. Kept from one call to the next: its buffers are the large ones of a step, and fresh
+/// ones would cost a page fault per 4 KiB.
+#[derive(Debug, Default)]
 pub struct Tape {
     sides: [Side; 2],
     beta: Option<MlpTape>,
@@ -62,6 +63,24 @@ pub struct Tape {
     pub scores: Vec<f32>,
     /// T(β), per β; empty when logits are not scaled.
     pub scales: Vec<f32>,
+    scratch: Scratch,
+}
+
+/// Buffers of the backward pass.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// Gradients of the projected states, then of their hidden layers.
+    projected: [Vec<f32>; 2],
+    hidden: Vec<f32>,
+    folded: Vec<f32>,
+    columns: Vec<f32>,
+}
+
+/// Makes `buffer` hold `len` zeros.
+fn zeros(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    buffer.clear();
+    buffer.resize(len, 0.0);
+    buffer
 }
 
 impl Network {
@@ -122,54 +141,62 @@ impl Network {
         Folded { columns, roles }
     }
 
-    fn project(&self, env: &dyn Environment, values: &[f32], folded: &Folded, role: usize, states: &States) -> Side {
+    fn project(
+        &self,
+        env: &dyn Environment,
+        values: &[f32],
+        folded: &Folded,
+        role: usize,
+        states: &States,
+        side: &mut Side,
+    ) {
         let hidden = self.spec.hidden;
-        let mut side = Side { offsets: vec![0], ..Side::default() };
+        side.ones.clear();
+        side.offsets.clear();
+        side.offsets.push(0);
         for state in states.iter() {
             env.features(state, &mut side.ones);
             side.offsets.push(side.ones.len() as u32);
         }
-        side.hidden = vec![0.0; states.len() * hidden];
         let bias = &values[self.encoder[1].clone()];
-        kernels::sum_columns(&side.ones, &side.offsets, &folded.columns, bias, &mut side.hidden);
-        side.projected = vec![0.0; states.len() * hidden];
+        let out = zeros(&mut side.hidden, states.len() * hidden);
+        kernels::sum_columns(&side.ones, &side.offsets, &folded.columns, bias, out);
         let Role { weight, bias } = &folded.roles[role];
-        kernels::broadcast(bias, &mut side.projected);
-        let (input, weight) =
-            (Matrix::new(&side.hidden, states.len(), hidden), Matrix::new(weight, hidden, hidden));
-        multiply(MatrixMut::new(&mut side.projected, states.len(), hidden), Into::Add, input, weight.t());
-        side
+        let out = zeros(&mut side.projected, states.len() * hidden);
+        kernels::broadcast(bias, out);
+        let (input, weight) = (Matrix::new(&side.hidden, states.len(), hidden), Matrix::new(weight, hidden, hidden));
+        multiply(MatrixMut::new(out, states.len(), hidden), Into::Add, input, weight.t());
     }
 
-    /// Scores every edge of `choices` at `betas`.
+    /// Scores every edge of `choices` at `betas`, into `tape`.
     pub fn forward(
         &self,
         env: &dyn Environment,
         values: &[f32],
         folded: &Folded,
-        choices: &Choices,
-        betas: &[f32],
-    ) -> Tape {
-        let sides = [choices.sources.states(), choices.targets.states()];
-        let sides = [0, 1].map(|role| self.project(env, values, folded, role, sides[role]));
-        let beta = self.beta_encoder.as_ref().map(|encoder| {
+        (choices, betas): (&Choices, &[f32]),
+        tape: &mut Tape,
+    ) {
+        for (role, states) in [choices.sources.states(), choices.targets.states()].into_iter().enumerate() {
+            self.project(env, values, folded, role, states, &mut tape.sides[role]);
+        }
+        tape.beta = self.beta_encoder.as_ref().map(|encoder| {
             let mut codes = Vec::with_capacity(betas.len() * self.spec.beta_features());
             betas.iter().for_each(|&beta| self.spec.encode_beta(beta, &mut codes));
             encoder.forward(values, codes)
         });
-        let projected_beta = match &beta {
+        tape.projected_beta = match &tape.beta {
             Some(tape) if self.spec.conditioning.embeds_beta() => self.project_beta(values, tape.output()),
             _ => Vec::new(),
         };
-        let scaler = self.logit_scaler.as_ref().zip(beta.as_ref());
-        let scaler = scaler.map(|(scaler, tape)| scaler.forward(values, tape.output().to_vec()));
-        let scales = scaler.as_ref().map_or_else(Vec::new, |tape| tape.output().to_vec());
-        let mut tape = Tape { sides, beta, scaler, projected_beta, scores: vec![0.0; choices.edges()], scales };
+        let scaler = self.logit_scaler.as_ref().zip(tape.beta.as_ref());
+        tape.scaler = scaler.map(|(scaler, tape)| scaler.forward(values, tape.output().to_vec()));
+        tape.scales = tape.scaler.as_ref().map_or_else(Vec::new, |tape| tape.output().to_vec());
         let mut scores = std::mem::take(&mut tape.scores);
         let bias = values[self.scorer[3].start];
-        kernels::score_edges(edges_of(choices), self.operands(values, &tape), bias, &mut scores);
+        let out = zeros(&mut scores, choices.edges());
+        kernels::score_edges(edges_of(choices), self.operands(values, tape), bias, out);
         tape.scores = scores;
-        tape
     }
 
     fn project_beta(&self, values: &[f32], embedded: &[f32]) -> Vec<f32> {
@@ -193,28 +220,28 @@ impl Network {
     }
 
     /// Adds the gradient for `scores` (per edge) and `scales` (per β, empty when there are none).
-    #[expect(clippy::too_many_arguments, reason = "what forward saw, its tape, what comes back, where it goes")]
     pub fn backward(
         &self,
         values: &[f32],
         folded: &Folded,
-        choices: &Choices,
-        tape: &Tape,
-        scores: &[f32],
-        scales: Vec<f32>,
+        (choices, tape): (&Choices, &mut Tape),
+        (scores, scales): (&[f32], Vec<f32>),
         gradient: &mut [f32],
     ) {
-        let mut projected = [0, 1].map(|role| vec![0.0; tape.sides[role].projected.len()]);
+        let mut scratch = std::mem::take(&mut tape.scratch);
         let mut beta = vec![0.0; tape.projected_beta.len()];
-        let [u, v] = &mut projected;
+        let [u, v] = &mut scratch.projected;
+        let (u, v) =
+            (zeros(u, tape.sides[0].projected.len()), zeros(v, tape.sides[1].projected.len()));
         let w = &mut gradient[self.scorer[2].clone()];
         let mut into = OperandsGradient { u, v, b: &mut beta, w };
         kernels::score_edges_backward(edges_of(choices), self.operands(values, tape), scores, &mut into);
         gradient[self.scorer[3].start] += scores.iter().sum::<f32>();
-        for (role, upstream) in projected.into_iter().enumerate() {
-            self.project_backward(values, folded, role, &tape.sides[role], &upstream, gradient);
+        for role in [0, 1] {
+            self.project_backward(values, folded, role, &tape.sides[role], &mut scratch, gradient);
         }
         self.beta_backward(values, tape, &beta, scales, gradient);
+        tape.scratch = scratch;
     }
 
     fn project_backward(
@@ -223,24 +250,25 @@ impl Network {
         folded: &Folded,
         role: usize,
         side: &Side,
-        upstream: &[f32],
+        scratch: &mut Scratch,
         gradient: &mut [f32],
     ) {
         let hidden = self.spec.hidden;
         let states = side.offsets.len() - 1;
+        let upstream = &scratch.projected[role][..];
         let (above, input) = (Matrix::new(upstream, states, hidden), Matrix::new(&side.hidden, states, hidden));
-        let mut weight = vec![0.0; hidden * hidden];
-        multiply(MatrixMut::new(&mut weight, hidden, hidden), Into::Replace, above.t(), input);
+        let weight = zeros(&mut scratch.folded, hidden * hidden);
+        multiply(MatrixMut::new(weight, hidden, hidden), Into::Replace, above.t(), input);
         let mut bias = vec![0.0; hidden];
         kernels::add_column_sums(upstream, &mut bias);
-        self.unfold(values, role, &weight, &bias, gradient);
+        self.unfold(values, role, weight, &bias, gradient);
 
-        let mut below = vec![0.0; states * hidden];
+        let below = zeros(&mut scratch.hidden, states * hidden);
         let folded_weight = Matrix::new(&folded.roles[role].weight, hidden, hidden);
-        multiply(MatrixMut::new(&mut below, states, hidden), Into::Replace, above, folded_weight);
-        let mut columns = vec![0.0; self.features * hidden];
+        multiply(MatrixMut::new(below, states, hidden), Into::Replace, above, folded_weight);
+        let columns = zeros(&mut scratch.columns, self.features * hidden);
         let first_bias = &mut gradient[self.encoder[1].clone()];
-        kernels::sum_columns_backward(&side.ones, &side.offsets, &side.hidden, &mut below, &mut columns, first_bias);
+        kernels::sum_columns_backward(&side.ones, &side.offsets, &side.hidden, below, columns, first_bias);
         let first = &mut gradient[self.encoder[0].clone()];
         for (row, column) in first.chunks_exact_mut(self.features).enumerate() {
             column.iter_mut().enumerate().for_each(|(feature, g)| *g += columns[feature * hidden + row]);

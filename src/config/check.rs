@@ -1,0 +1,436 @@
+//! What a resolved configuration may hold. Whoever receives one (from a file or from the network) checks it.
+
+use super::resolved::{ActorConfig, LearnerConfig, OptimizerConfig, ReplayConfig, RunConfig, TaskConfig, TrainConfig};
+use crate::beta::BetaDistribution;
+use crate::policy::PolicySpec;
+use crate::task::reward::RewardShape;
+use crate::task::{TaskError, TaskKind};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+// Ceilings catch slips of the keyboard before they exhaust the memory; no published setting comes near one.
+const MOST_HIDDEN: usize = 16_384;
+const MOST_BATCH: usize = 1_000_000;
+const MOST_STEPS: usize = 10_000;
+const MOST_ROUNDS: u64 = 1_000_000_000;
+const MOST_THREADS: usize = 1024;
+const MOST_OUTBOX: usize = 10_000;
+const MOST_BINS: usize = 4096;
+/// TOML has no larger integer.
+const MOST_SEED: u64 = i64::MAX as u64;
+
+/// A configuration value that is not allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum Invalid {
+    /// A value is out of range, or contradicts another.
+    #[error("{key} = {value} is not allowed: {allowed}")]
+    Value {
+        /// Dotted path of the key.
+        key: String,
+        /// The offending value.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// A value is needed.
+    #[error("{key} is missing: {needed}")]
+    Missing {
+        /// Dotted path of the key.
+        key: String,
+        /// What is needed.
+        needed: String,
+    },
+    /// There is no such task.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+}
+
+impl Invalid {
+    pub(super) fn value(key: impl Into<String>, value: impl Display, allowed: impl Into<String>) -> Self {
+        Self::Value {
+            key: key.into(),
+            value: value.to_string(),
+            allowed: allowed.into(),
+        }
+    }
+
+    /// Dotted path of the key at fault.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Value { key, .. } | Self::Missing { key, .. } => key,
+            Self::Task(_) => "task.name",
+        }
+    }
+}
+
+type Checked = Result<(), Invalid>;
+
+impl RunConfig {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// The first one that is not allowed.
+    pub fn check(&self) -> Checked {
+        within("seed", self.seed, 0..=MOST_SEED)?;
+        self.task.check()?;
+        check_policy(&self.policy)?;
+        self.train.check()?;
+        self.optimizer.check()?;
+        self.replay.check(self.train.batch, self.actor.batch)?;
+        self.actor.check()?;
+        self.learner.check()?;
+        self.check_unconditional()
+    }
+
+    /// Without conditioning there is one target, so one β.
+    fn check_unconditional(&self) -> Checked {
+        if self.policy.conditioning.is_conditional() {
+            return Ok(());
+        }
+        let why = "policy.conditioning = \"unconditional\" learns a single β";
+        for (key, beta) in [("train.explore", &self.train.explore), ("train.beta", &self.train.beta)] {
+            if !matches!(beta, BetaDistribution::Constant { .. }) {
+                let [min, max] = beta.range();
+                let allowed = format!("{why}, kind must be \"constant\"");
+                return Err(Invalid::value(key, format!("β from {min} to {max}"), allowed));
+            }
+        }
+        let ([explore, _], [beta, _]) = (self.train.explore.range(), self.train.beta.range());
+        if explore == beta {
+            return Ok(());
+        }
+        Err(Invalid::value(
+            "train.beta.value",
+            beta,
+            format!("{why}, train.explore.value = {explore} must be the same"),
+        ))
+    }
+}
+
+impl TaskConfig {
+    fn check(&self) -> Checked {
+        let kind = TaskKind::find(&self.name)?;
+        if let Some(table) = self.table.as_ref().filter(|_| !kind.takes_table) {
+            return Err(Invalid::value(
+                "task.table",
+                table.display(),
+                format!("task {} takes no table", kind.name),
+            ));
+        }
+        let RewardShape {
+            cap,
+            floor,
+            y_max,
+            exponent,
+        } = self.reward;
+        positive("task.reward.cap", cap)?;
+        positive("task.reward.floor", floor)?;
+        positive("task.reward.y_max", y_max)?;
+        positive("task.reward.exponent", exponent)
+    }
+}
+
+fn check_policy(policy: &PolicySpec) -> Checked {
+    within("policy.hidden", policy.hidden, 1..=MOST_HIDDEN)?;
+    within("policy.embed", policy.embed, 1..=MOST_HIDDEN)?;
+    within("policy.beta_hidden", policy.beta_hidden, 1..=MOST_HIDDEN)?;
+    positive("policy.logit_clip", policy.logit_clip)?;
+    within("policy.thermometer_bins", policy.thermometer_bins, 2..=MOST_BINS)?;
+    let [low, high] = policy.thermometer_range;
+    let allowed = "two finite numbers above 0, the smaller first";
+    let good = low > 0.0 && low < high && high.is_finite();
+    if good {
+        Ok(())
+    } else {
+        Err(Invalid::value(
+            "policy.thermometer_range",
+            format!("[{low}, {high}]"),
+            allowed,
+        ))
+    }
+}
+
+impl TrainConfig {
+    fn check(&self) -> Checked {
+        within("train.rounds", self.rounds, 1..=MOST_ROUNDS)?;
+        within("train.batch", self.batch, 1..=MOST_BATCH)?;
+        within("train.steps", self.steps, 1..=MOST_STEPS)?;
+        within("train.epsilon", self.epsilon, 0.0..=1.0)?;
+        check_beta("train.explore", &self.explore)?;
+        check_beta("train.beta", &self.beta)
+    }
+}
+
+fn check_beta(key: &str, beta: &BetaDistribution) -> Checked {
+    match *beta {
+        BetaDistribution::Constant { value } => positive(&format!("{key}.value"), value),
+        BetaDistribution::Uniform { min, max } | BetaDistribution::LogUniform { min, max } => {
+            positive(&format!("{key}.min"), min)?;
+            positive(&format!("{key}.max"), max)?;
+            let good = min <= max;
+            if good {
+                Ok(())
+            } else {
+                Err(Invalid::value(
+                    format!("{key}.min"),
+                    min,
+                    format!("at most {key}.max = {max}"),
+                ))
+            }
+        }
+    }
+}
+
+impl OptimizerConfig {
+    fn check(&self) -> Checked {
+        positive("optimizer.policy_lr", self.policy_lr)?;
+        positive("optimizer.log_z_lr", self.log_z_lr)?;
+        positive("optimizer.clip_norm", self.clip_norm)
+    }
+}
+
+impl ReplayConfig {
+    fn check(&self, train_batch: usize, actor_batch: usize) -> Checked {
+        within("replay.batch", self.batch, 0..=MOST_BATCH)?;
+        let good = self.top_share > 0.0 && self.top_share < 1.0;
+        if !good {
+            return Err(Invalid::value(
+                "replay.top_share",
+                self.top_share,
+                "above 0 and below 1",
+            ));
+        }
+        within("replay.min_objects", self.min_objects, 1..=MOST_BATCH)?;
+        positive("replay.samples_per_insert", self.samples_per_insert)?;
+        positive("replay.error_band", self.error_band)?;
+        let least = Self::least_error_band(self.samples_per_insert, train_batch, actor_batch);
+        if self.error_band >= least {
+            return Ok(());
+        }
+        let why = "samples_per_insert·actor.batch + 2·train.batch, or actors and learner could wait for each other";
+        Err(Invalid::value(
+            "replay.error_band",
+            self.error_band,
+            format!("at least {least} = {why}"),
+        ))
+    }
+}
+
+impl ActorConfig {
+    fn check(&self) -> Checked {
+        device("actor.device", &self.device)?;
+        within("actor.threads", self.threads, 1..=MOST_THREADS)?;
+        within("actor.batch", self.batch, 1..=MOST_BATCH)?;
+        within("actor.outbox", self.outbox, 1..=MOST_OUTBOX)
+    }
+}
+
+impl LearnerConfig {
+    fn check(&self) -> Checked {
+        device("learner.device", &self.device)?;
+        within("learner.threads", self.threads, 1..=MOST_THREADS)?;
+        within("learner.publish_every", self.publish_every, 1..=MOST_ROUNDS)?;
+        within("learner.report_every", self.report_every, 1..=MOST_ROUNDS)?;
+        within("learner.checkpoint_every", self.checkpoint_every, 1..=MOST_ROUNDS)?;
+        within("learner.keep_checkpoints", self.keep_checkpoints, 1..=MOST_BATCH)?;
+        within("learner.max_staleness", self.max_staleness, 1..=MOST_ROUNDS)
+    }
+}
+
+fn within<T: PartialOrd + Display>(key: &str, value: T, range: RangeInclusive<T>) -> Checked {
+    let good = range.contains(&value);
+    if good {
+        Ok(())
+    } else {
+        Err(Invalid::value(
+            key,
+            value,
+            format!("{} to {}", range.start(), range.end()),
+        ))
+    }
+}
+
+fn positive(key: &str, value: impl Into<f64> + Copy + Display) -> Checked {
+    let number: f64 = value.into();
+    let good = number > 0.0 && number.is_finite();
+    if good {
+        Ok(())
+    } else {
+        Err(Invalid::value(key, value, "a finite number above 0"))
+    }
+}
+
+/// Checks how a device is written; whether it is there, the program that uses it finds out.
+fn device(key: &str, text: &str) -> Checked {
+    let numbered = text
+        .strip_prefix("cuda:")
+        .is_some_and(|n| n.parse::<u8>().is_ok_and(|parsed| parsed.to_string() == n));
+    let good = numbered || ["cpu", "cuda", "mps"].contains(&text);
+    if good {
+        Ok(())
+    } else {
+        Err(Invalid::value(key, format!("{text:?}"), "cpu, cuda, cuda:N or mps"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{RawConfig, RawTask};
+
+    fn published() -> RunConfig {
+        let task = RawTask {
+            name: Some("tfbind8".into()),
+            ..Default::default()
+        };
+        RawConfig {
+            task,
+            ..Default::default()
+        }
+        .resolve()
+        .unwrap()
+    }
+
+    /// What is said about the published configuration with one thing changed.
+    fn refusal(change: impl FnOnce(&mut RunConfig)) -> String {
+        let mut config = published();
+        change(&mut config);
+        config.check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_by_key_value_and_range() {
+        type Change = fn(&mut RunConfig);
+        let cases: &[(Change, &str)] = &[
+            (
+                |c| c.seed = u64::MAX,
+                "seed = 18446744073709551615 is not allowed: 0 to 9223372036854775807",
+            ),
+            (|c| c.task.reward.floor = 0.0, "task.reward.floor = 0 is not"),
+            (
+                |c| c.task.reward.exponent = f64::NAN,
+                "task.reward.exponent = NaN is not",
+            ),
+            (|c| c.policy.hidden = 0, "policy.hidden = 0 is not allowed: 1 to 16384"),
+            (|c| c.policy.embed = 1 << 40, "policy.embed = 1099511627776 is not"),
+            (
+                |c| c.policy.thermometer_bins = 1,
+                "policy.thermometer_bins = 1 is not allowed: 2 to",
+            ),
+            (
+                |c| c.policy.thermometer_range = [3.0, 1.0],
+                "policy.thermometer_range = [3, 1] is not",
+            ),
+            (|c| c.train.rounds = 0, "train.rounds = 0 is not"),
+            (|c| c.train.batch = 0, "train.batch = 0 is not"),
+            (|c| c.train.steps = 0, "train.steps = 0 is not"),
+            (|c| c.train.epsilon = 1.5, "train.epsilon = 1.5 is not allowed: 0 to 1"),
+            (|c| c.train.epsilon = f32::NAN, "train.epsilon = NaN is not"),
+            (
+                |c| c.optimizer.policy_lr = 0.0,
+                "optimizer.policy_lr = 0 is not allowed: a finite number above 0",
+            ),
+            (
+                |c| c.optimizer.clip_norm = f32::INFINITY,
+                "optimizer.clip_norm = inf is not",
+            ),
+            (
+                |c| c.replay.top_share = 1.0,
+                "replay.top_share = 1 is not allowed: above 0 and below 1",
+            ),
+            (
+                |c| c.replay.samples_per_insert = -1.0,
+                "replay.samples_per_insert = -1 is not",
+            ),
+            (
+                |c| c.replay.error_band = 127.0,
+                "replay.error_band = 127 is not allowed: at least 128",
+            ),
+            (
+                |c| c.actor.batch = 4096,
+                "replay.error_band = 256 is not allowed: at least 8256",
+            ),
+            (|c| c.actor.outbox = 0, "actor.outbox = 0 is not"),
+            (
+                |c| c.actor.device = "gpu".into(),
+                "actor.device = \"gpu\" is not allowed: cpu, cuda, cuda:N or mps",
+            ),
+            (
+                |c| c.learner.device = "cuda:+1".into(),
+                "learner.device = \"cuda:+1\" is not",
+            ),
+            (|c| c.learner.threads = 0, "learner.threads = 0 is not"),
+            (
+                |c| c.learner.keep_checkpoints = 0,
+                "learner.keep_checkpoints = 0 is not",
+            ),
+        ];
+        for (change, expected) in cases {
+            let message = refusal(change);
+            assert!(message.starts_with(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_lies_at_the_edge_of_a_range_is_allowed() {
+        let mut config = published();
+        config.train.epsilon = 0.0;
+        config.replay.batch = 0;
+        config.replay.error_band = 128.0;
+        config.train.beta = BetaDistribution::LogUniform { min: 2.0, max: 2.0 };
+        config.learner.device = "cuda:1".into();
+        config.check().unwrap();
+    }
+
+    #[test]
+    fn beta_is_positive_and_in_order() {
+        for (beta, expected) in [
+            (BetaDistribution::Constant { value: 0.0 }, "train.beta.value = 0 is not"),
+            (
+                BetaDistribution::Constant { value: f32::NAN },
+                "train.beta.value = NaN is not",
+            ),
+            (
+                BetaDistribution::Uniform { min: -1.0, max: 3.0 },
+                "train.beta.min = -1 is not",
+            ),
+            (
+                BetaDistribution::LogUniform {
+                    min: 1.0,
+                    max: f32::INFINITY,
+                },
+                "train.beta.max = inf is not",
+            ),
+            (
+                BetaDistribution::Uniform { min: 3.0, max: 1.0 },
+                "train.beta.min = 3 is not allowed: at most train.beta.max = 1",
+            ),
+        ] {
+            let message = refusal(|config| config.train.beta = beta);
+            assert!(message.starts_with(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_unconditional_run_has_one_beta() {
+        use crate::policy::Conditioning::Unconditional;
+        let constant = |value| BetaDistribution::Constant { value };
+        let message = refusal(|config| config.policy.conditioning = Unconditional);
+        assert!(
+            message.starts_with("train.explore = β from 1 to 3 is not") && message.contains("constant"),
+            "{message}"
+        );
+        let message = refusal(|config| {
+            config.policy.conditioning = Unconditional;
+            (config.train.explore, config.train.beta) = (constant(1.0), constant(2.0));
+        });
+        assert!(
+            message.starts_with("train.beta.value = 2 is not") && message.contains("= 1 must be"),
+            "{message}"
+        );
+        let mut config = published();
+        config.policy.conditioning = Unconditional;
+        (config.train.explore, config.train.beta) = (constant(2.0), constant(2.0));
+        config.check().unwrap();
+    }
+}
