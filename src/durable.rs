@@ -9,7 +9,9 @@ use std::path::Path;
 /// # Errors
 /// When writing fails; the old file is untouched then, and nothing is left beside it.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it is no file name"))?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it is no file name"))?;
     let mut aside = name.to_owned();
     aside.push(".part");
     let aside = path.with_file_name(aside);
@@ -38,12 +40,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// When syncing fails.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     // Elsewhere a directory cannot be opened as a file, and renames are as durable as the system makes them.
-    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+    if cfg!(unix) {
+        File::open(path)?.sync_all()
+    } else {
+        Ok(())
+    }
 }
 
 /// The directory that holds `path`.
 pub fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -61,7 +69,10 @@ mod tests {
         let blocked = dir.path().join("b");
         fs::create_dir_all(blocked.join("c")).unwrap();
         assert!(replace(&blocked, b"x").is_err());
-        let mut names: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> = fs::read_dir(&dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         names.sort();
         assert_eq!(names, ["a.json", "b"]);
     }

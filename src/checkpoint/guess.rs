@@ -18,7 +18,11 @@ pub fn guess_spec(shapes: &HashMap<String, Vec<usize>>) -> Result<(PolicySpec, u
     let [hidden, features] = matrix("forward.encoder.0.weight")?;
     let [embed, _] = matrix("forward.encoder.2.weight")?;
     let [_, joined] = matrix("forward.scorer.0.weight")?;
-    let mut spec = PolicySpec { hidden, embed, ..PolicySpec::published(Conditioning::Unconditional) };
+    let mut spec = PolicySpec {
+        hidden,
+        embed,
+        ..PolicySpec::published(Conditioning::Unconditional)
+    };
     if shapes.contains_key("log_z") {
         return Ok((spec, features));
     }

@@ -95,7 +95,11 @@ impl Checkpoint {
         if let Err((doing, source)) = written {
             // It may not be there; the first error is the one to tell.
             let _ = fs::remove_dir_all(&part);
-            return Err(CheckpointError::Io { doing, path: target, source });
+            return Err(CheckpointError::Io {
+                doing,
+                path: target,
+                source,
+            });
         }
         Ok(target)
     }
@@ -121,10 +125,18 @@ impl Checkpoint {
         let policy = decode_policy(&policy.unwrap_or_default(), &file(POLICY), None)?;
         let layout = &policy.parameters.layout;
         let optimizer = decode_optimizer(&optimizer.unwrap_or_default(), &file(OPTIMIZER), layout)?;
-        let trainer = serde_json::from_slice(&trainer.unwrap_or_default())
-            .map_err(|error| CheckpointError::Damaged { path: file(TRAINER), found: error.to_string() })?;
+        let trainer =
+            serde_json::from_slice(&trainer.unwrap_or_default()).map_err(|error| CheckpointError::Damaged {
+                path: file(TRAINER),
+                found: error.to_string(),
+            })?;
         let task = policy.meta.map(|meta| meta.task).unwrap_or_default();
-        Ok(Self { task, policy: policy.parameters, optimizer, trainer })
+        Ok(Self {
+            task,
+            policy: policy.parameters,
+            optimizer,
+            trainer,
+        })
     }
 }
 
@@ -167,7 +179,11 @@ fn install(part: &Path, target: &Path) -> Result<(), Failed> {
 /// When the directory cannot be listed. None there is no error.
 pub fn list(run_dir: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     let all = run_dir.join(DIRECTORY);
-    let fail = |source| CheckpointError::Io { doing: "listing", path: all.clone(), source };
+    let fail = |source| CheckpointError::Io {
+        doing: "listing",
+        path: all.clone(),
+        source,
+    };
     let entries = match fs::read_dir(&all) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(fail)?,
@@ -191,7 +207,11 @@ pub fn list(run_dir: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
 /// [`CheckpointError::AllDamaged`] when there are some and none can be read.
 pub fn latest(run_dir: &Path) -> Result<Option<Latest>, CheckpointError> {
     newest(run_dir, Checkpoint::read).map(|found| {
-        found.map(|(path, checkpoint, skipped)| Latest { path, checkpoint, skipped })
+        found.map(|(path, checkpoint, skipped)| Latest {
+            path,
+            checkpoint,
+            skipped,
+        })
     })
 }
 
@@ -211,7 +231,11 @@ fn newest<T>(
     let (path, count) = (run_dir.join(DIRECTORY), skipped.len());
     match skipped.into_iter().next() {
         None => Ok(None),
-        Some((_, newest)) => Err(CheckpointError::AllDamaged { path, count, newest: Box::new(newest) }),
+        Some((_, newest)) => Err(CheckpointError::AllDamaged {
+            path,
+            count,
+            newest: Box::new(newest),
+        }),
     }
 }
 
@@ -225,7 +249,11 @@ pub fn prune(run_dir: &Path, keep: usize) -> Result<Vec<PathBuf>, CheckpointErro
     let mut deleted = Vec::new();
     for (place, path) in list(run_dir)?.into_iter().enumerate() {
         if place >= keep.max(1) && good {
-            let fail = |source| CheckpointError::Io { doing: "deleting", path: path.clone(), source };
+            let fail = |source| CheckpointError::Io {
+                doing: "deleting",
+                path: path.clone(),
+                source,
+            };
             fs::remove_dir_all(&path).map_err(fail)?;
             deleted.push(path);
         } else {
@@ -248,7 +276,11 @@ pub fn load_policy(path: &Path, expected: Option<(&PolicySpec, usize)>) -> Resul
         decode_policy(&bytes, &dir.join(POLICY), expected)
     };
     if path.is_dir() && (path.join(seal::DONE).exists() || path.join(POLICY).exists()) {
-        return Ok(Found { policy: from_checkpoint(path)?, path: path.into(), skipped: Vec::new() });
+        return Ok(Found {
+            policy: from_checkpoint(path)?,
+            path: path.into(),
+            skipped: Vec::new(),
+        });
     }
     if path.is_dir() {
         let found = newest(path, from_checkpoint)?;
@@ -256,9 +288,17 @@ pub fn load_policy(path: &Path, expected: Option<(&PolicySpec, usize)>) -> Resul
         return Ok(Found { policy, path, skipped });
     }
     match fs::read(path) {
-        Ok(bytes) => Ok(Found { policy: decode_policy(&bytes, path, expected)?, path: path.into(), skipped: Vec::new() }),
+        Ok(bytes) => Ok(Found {
+            policy: decode_policy(&bytes, path, expected)?,
+            path: path.into(),
+            skipped: Vec::new(),
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(CheckpointError::NotFound { path: path.into() }),
-        Err(source) => Err(CheckpointError::Io { doing: "reading", path: path.into(), source }),
+        Err(source) => Err(CheckpointError::Io {
+            doing: "reading",
+            path: path.into(),
+            source,
+        }),
     }
 }
 

@@ -44,11 +44,7 @@ type Bytes = (String, Vec<usize>, Vec<u8>);
 ///
 /// # Errors
 /// A number that is not finite, or parameters that do not fit their layout.
-pub fn encode_policy(
-    parameters: &Parameters,
-    task: &str,
-    version: PolicyVersion,
-) -> Result<Vec<u8>, CheckpointError> {
+pub fn encode_policy(parameters: &Parameters, task: &str, version: PolicyVersion) -> Result<Vec<u8>, CheckpointError> {
     let layout = &parameters.layout;
     let tensors = split(layout, &parameters.values, "", "the policy")?;
     let spec = serde_json::to_string(&layout.spec).expect("a spec is plain data");
@@ -81,20 +77,31 @@ const SECOND: &str = ".exp_avg_sq";
 
 fn split(layout: &Layout, values: &[f32], suffix: &str, what: &'static str) -> Result<Vec<Bytes>, CheckpointError> {
     if values.len() != layout.len() {
-        return Err(CheckpointError::Length { what, found: values.len(), expected: layout.len() });
+        return Err(CheckpointError::Length {
+            what,
+            found: values.len(),
+            expected: layout.len(),
+        });
     }
     let tensors = layout.tensors.iter().map(|tensor| {
         let name = format!("{}{suffix}", tensor.name);
         let values = &values[tensor.range()];
         check_finite(values, &name, what)?;
-        Ok((name, tensor.shape.clone(), values.iter().flat_map(|value| value.to_le_bytes()).collect()))
+        Ok((
+            name,
+            tensor.shape.clone(),
+            values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        ))
     });
     tensors.collect()
 }
 
 fn serialize(tensors: Vec<Bytes>, meta: HashMap<String, String>) -> Vec<u8> {
     let views = tensors.iter().map(|(name, shape, bytes)| {
-        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).expect("four bytes an element"))
+        (
+            name.as_str(),
+            TensorView::new(Dtype::F32, shape.clone(), bytes).expect("four bytes an element"),
+        )
     });
     safetensors::serialize(views, Some(meta)).expect("tensors lie one after the other")
 }
@@ -104,7 +111,12 @@ fn check_finite(values: &[f32], name: &str, place: &str) -> Result<(), Checkpoin
         None => Ok(()),
         Some(element) => {
             let (place, name) = (place.into(), name.into());
-            Err(CheckpointError::NotFinite { place, name, element, value: values[element] })
+            Err(CheckpointError::NotFinite {
+                place,
+                name,
+                element,
+                value: values[element],
+            })
         }
     }
 }
@@ -124,15 +136,21 @@ pub fn decode_policy(
     let (spec, features) = match (expected, &meta) {
         (Some((spec, features)), _) => (spec.clone(), features),
         (None, Some(meta)) => (meta.spec.clone(), meta.features),
-        (None, None) => guess_spec(&file.shapes())
-            .map_err(|reason| CheckpointError::Unknown { path: path.into(), reason })?,
+        (None, None) => guess_spec(&file.shapes()).map_err(|reason| CheckpointError::Unknown {
+            path: path.into(),
+            reason,
+        })?,
     };
     // Sizes come from the file: a layout that could not be the file's is refused before it is built.
     file.check_plausible(&spec, features)?;
     let layout = Layout::new(&spec, features);
     let extras = file.extras(&layout, &[""])?;
     let values = file.join(&layout, "")?;
-    Ok(LoadedPolicy { parameters: Parameters { layout, values }, meta, extras })
+    Ok(LoadedPolicy {
+        parameters: Parameters { layout, values },
+        meta,
+        extras,
+    })
 }
 
 /// Reads optimiser state for a policy of this layout.
@@ -143,7 +161,11 @@ pub fn decode_optimizer(bytes: &[u8], path: &Path, layout: &Arc<Layout>) -> Resu
     let file = File::parse(bytes, path)?;
     file.extras(layout, &[FIRST, SECOND])?;
     let step = file.number("step")?;
-    Ok(AdamState { step, first: file.join(layout, FIRST)?, second: file.join(layout, SECOND)? })
+    Ok(AdamState {
+        step,
+        first: file.join(layout, FIRST)?,
+        second: file.join(layout, SECOND)?,
+    })
 }
 
 /// A parsed safetensors file.
@@ -161,41 +183,70 @@ impl<'a> File<'a> {
         };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(refuse)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(refuse)?;
-        Ok(Self { path, tensors, meta: header.metadata().clone().unwrap_or_default() })
+        Ok(Self {
+            path,
+            tensors,
+            meta: header.metadata().clone().unwrap_or_default(),
+        })
     }
 
     fn shapes(&self) -> HashMap<String, Vec<usize>> {
-        self.tensors.iter().map(|(name, view)| (name.to_owned(), view.shape().to_vec())).collect()
+        self.tensors
+            .iter()
+            .map(|(name, view)| (name.to_owned(), view.shape().to_vec()))
+            .collect()
     }
 
     fn number<T: std::str::FromStr>(&self, key: &'static str) -> Result<T, CheckpointError> {
         let value = self.meta.get(key).cloned().unwrap_or_default();
-        value.parse().map_err(|_| self.bad_meta(key, value, "it must be a whole number".into()))
+        value
+            .parse()
+            .map_err(|_| self.bad_meta(key, value, "it must be a whole number".into()))
     }
 
     fn bad_meta(&self, key: &'static str, value: String, reason: String) -> CheckpointError {
-        CheckpointError::Metadata { path: self.path.into(), key, value, reason }
+        CheckpointError::Metadata {
+            path: self.path.into(),
+            key,
+            value,
+            reason,
+        }
     }
 
     fn policy_meta(&self) -> Result<Option<PolicyMeta>, CheckpointError> {
-        let Some(spec) = self.meta.get("spec") else { return Ok(None) };
+        let Some(spec) = self.meta.get("spec") else {
+            return Ok(None);
+        };
         let spec = serde_json::from_str(spec).map_err(|e| self.bad_meta("spec", spec.clone(), e.to_string()))?;
         let task = self.meta.get("task").cloned().unwrap_or_default();
         let policy_version = PolicyVersion(self.number("policy_version")?);
-        Ok(Some(PolicyMeta { spec, task, features: self.number("features")?, policy_version }))
+        Ok(Some(PolicyMeta {
+            spec,
+            task,
+            features: self.number("features")?,
+            policy_version,
+        }))
     }
 
     /// A layout holds at least this many numbers; a file with fewer bytes cannot have it, and sizes that overflow are
     /// never built.
     fn check_plausible(&self, spec: &PolicySpec, features: usize) -> Result<(), CheckpointError> {
-        let sizes = [features, spec.hidden, spec.embed, spec.beta_hidden, spec.beta_features()];
+        let sizes = [
+            features,
+            spec.hidden,
+            spec.embed,
+            spec.beta_hidden,
+            spec.beta_features(),
+        ];
         if sizes.iter().all(|size| (1..=1 << 24).contains(size)) {
             return Ok(());
         }
         let value = format!("{sizes:?}");
-        Err(self.bad_meta("sizes (features, hidden, embed, beta_hidden, beta features)", value, {
-            "each must be between 1 and 16777216".into()
-        }))
+        Err(
+            self.bad_meta("sizes (features, hidden, embed, beta_hidden, beta features)", value, {
+                "each must be between 1 and 16777216".into()
+            }),
+        )
     }
 
     /// Tensors besides those of the layout (with one of these suffixes); known ones are returned, others refused.
@@ -203,9 +254,15 @@ impl<'a> File<'a> {
         let mut extras: Vec<String> = self.tensors.names().into_iter().map(ToOwned::to_owned).collect();
         extras.sort_unstable();
         extras.retain(|name| {
-            !layout.tensors.iter().any(|t| suffixes.iter().any(|suffix| name.strip_suffix(suffix) == Some(&t.name)))
+            !layout
+                .tensors
+                .iter()
+                .any(|t| suffixes.iter().any(|suffix| name.strip_suffix(suffix) == Some(&t.name)))
         });
-        match extras.iter().find(|name| !KNOWN_EXTRAS.iter().any(|known| name.starts_with(known))) {
+        match extras
+            .iter()
+            .find(|name| !KNOWN_EXTRAS.iter().any(|known| name.starts_with(known)))
+        {
             None => Ok(extras),
             Some(name) => Err(CheckpointError::Unexpected {
                 path: self.path.into(),
@@ -222,14 +279,27 @@ impl<'a> File<'a> {
             let (path, name) = (self.path, format!("{}{suffix}", tensor.name));
             let expected = tensor.shape.clone();
             let Ok(view) = self.tensors.tensor(&name) else {
-                return Err(CheckpointError::Missing { path: path.into(), name, expected });
+                return Err(CheckpointError::Missing {
+                    path: path.into(),
+                    name,
+                    expected,
+                });
             };
             if view.dtype() != Dtype::F32 {
-                return Err(CheckpointError::Dtype { path: path.into(), name, found: format!("{:?}", view.dtype()) });
+                return Err(CheckpointError::Dtype {
+                    path: path.into(),
+                    name,
+                    found: format!("{:?}", view.dtype()),
+                });
             }
             if view.shape() != expected {
                 let found = view.shape().to_vec();
-                return Err(CheckpointError::Shape { path: path.into(), name, found, expected });
+                return Err(CheckpointError::Shape {
+                    path: path.into(),
+                    name,
+                    found,
+                    expected,
+                });
             }
             let start = values.len();
             let (chunks, _) = view.data().as_chunks::<4>();

@@ -3,20 +3,37 @@ use crate::policy::{Conditioning, Layout};
 use tempfile::TempDir;
 
 fn checkpoint(step: u64) -> Checkpoint {
-    let spec = PolicySpec { hidden: 6, embed: 4, ..PolicySpec::published(Conditioning::Unconditional) };
+    let spec = PolicySpec {
+        hidden: 6,
+        embed: 4,
+        ..PolicySpec::published(Conditioning::Unconditional)
+    };
     let policy = Parameters::initial(Layout::new(&spec, 8), step);
-    let optimizer = AdamState { step, first: policy.values.clone(), second: vec![0.5; policy.values.len()] };
+    let optimizer = AdamState {
+        step,
+        first: policy.values.clone(),
+        second: vec![0.5; policy.values.len()],
+    };
     let trainer = TrainerState {
         run_id: "r".into(),
         round: step / 2,
         gradient_steps: step,
         policy_version: PolicyVersion(step),
-        limiter: LimiterState { inserted: 5, sampled: 10, skipped: 1 },
+        limiter: LimiterState {
+            inserted: 5,
+            sampled: 10,
+            skipped: 1,
+        },
         seconds: 0.1,
         counters: BTreeMap::from([("rejected".into(), 3)]),
         ..TrainerState::default()
     };
-    Checkpoint { task: "tfbind8".into(), policy, optimizer, trainer }
+    Checkpoint {
+        task: "tfbind8".into(),
+        policy,
+        optimizer,
+        trainer,
+    }
 }
 
 fn run_with(steps: &[u64]) -> TempDir {
@@ -29,7 +46,10 @@ fn run_with(steps: &[u64]) -> TempDir {
 
 fn assert_same(a: &Checkpoint, b: &Checkpoint) {
     assert_eq!((&a.task, &a.trainer, &a.optimizer), (&b.task, &b.trainer, &b.optimizer));
-    assert_eq!((&a.policy.values, &a.policy.layout), (&b.policy.values, &b.policy.layout));
+    assert_eq!(
+        (&a.policy.values, &a.policy.layout),
+        (&b.policy.values, &b.policy.layout)
+    );
 }
 
 fn names(run: &TempDir) -> Vec<String> {
@@ -68,12 +88,18 @@ fn damaged_checkpoints_are_passed_over_and_named() {
     let reasons: Vec<_> = found.skipped.iter().map(|(_, error)| error.to_string()).collect();
     assert_eq!(reasons.len(), 3);
     assert!(reasons[0].contains("DONE is missing"), "{reasons:?}");
-    assert!(reasons[1].contains("4/policy.safetensors is damaged: its SHA-256"), "{reasons:?}");
+    assert!(
+        reasons[1].contains("4/policy.safetensors is damaged: its SHA-256"),
+        "{reasons:?}"
+    );
     assert!(reasons[2].contains("optimizer.safetensors is missing"), "{reasons:?}");
     fs::write(file(2, TRAINER), "{}").unwrap();
     flip_a_bit(&file(1, OPTIMIZER));
     let error = latest(run.path()).unwrap_err();
-    assert!(matches!(error, CheckpointError::AllDamaged { count: 5, .. }), "never silently from scratch: {error}");
+    assert!(
+        matches!(error, CheckpointError::AllDamaged { count: 5, .. }),
+        "never silently from scratch: {error}"
+    );
 }
 
 #[test]
@@ -141,13 +167,23 @@ fn old_checkpoints_are_deleted_but_never_the_last_good_one() {
         flip_a_bit(&run.path().join(DIRECTORY).join(step.to_string()).join(POLICY));
     }
     prune(run.path(), 0).unwrap();
-    assert_eq!(names(&run), ["2", "3", "4"], "the newest good one outlives a count of newer, damaged ones");
+    assert_eq!(
+        names(&run),
+        ["2", "3", "4"],
+        "the newest good one outlives a count of newer, damaged ones"
+    );
 }
 
 #[test]
 fn a_trainer_state_of_another_version_is_read() {
     let state: TrainerState = serde_json::from_str(r#"{"round": 3, "of_the_future": [1]}"#).unwrap();
-    assert_eq!(state, TrainerState { round: 3, ..TrainerState::default() });
+    assert_eq!(
+        state,
+        TrainerState {
+            round: 3,
+            ..TrainerState::default()
+        }
+    );
 }
 
 #[test]
@@ -156,7 +192,10 @@ fn weights_are_found_by_file_checkpoint_or_run() {
     let dir = run.path().join(DIRECTORY);
     flip_a_bit(&dir.join("3").join(POLICY));
     let weights = |path: &Path| load_policy(path, None).map(|found| found.policy.parameters.values);
-    assert_eq!(weights(&dir.join("1").join(POLICY)).unwrap(), checkpoint(1).policy.values);
+    assert_eq!(
+        weights(&dir.join("1").join(POLICY)).unwrap(),
+        checkpoint(1).policy.values
+    );
     assert_eq!(weights(&dir.join("1")).unwrap(), checkpoint(1).policy.values);
     let found = load_policy(run.path(), None).unwrap();
     assert_eq!((found.path, found.skipped.len()), (dir.join("2"), 1));
@@ -166,5 +205,10 @@ fn weights_are_found_by_file_checkpoint_or_run() {
         assert!(matches!(weights(&nowhere), Err(CheckpointError::NotFound { .. })));
     }
     fs::remove_file(dir.join("1").join(seal::DONE)).unwrap();
-    assert!(weights(&dir.join("1")).unwrap_err().to_string().contains("incomplete: DONE is missing"));
+    assert!(
+        weights(&dir.join("1"))
+            .unwrap_err()
+            .to_string()
+            .contains("incomplete: DONE is missing")
+    );
 }
