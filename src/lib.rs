@@ -12,6 +12,7 @@ pub mod exact;
 pub mod objective;
 pub mod optimizer;
 pub mod policy;
+pub mod protocol;
 pub mod random;
 pub mod replay;
 pub mod rollout;

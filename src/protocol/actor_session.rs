@@ -1,0 +1,453 @@
+//! An actor's end of the protocol as a state machine: events in, actions out. It owns no socket, clock or roller.
+//!
+//! Invariant: nothing leaves the outbox before the learner said that it is committed.
+//! Invariant: rolling out pauses when the outbox is full.
+
+use super::messages::{ActorStatus, Blob, Hello, ToActor, ToLearner, Waiting, Welcome};
+use super::outbox::Outbox;
+use super::{HEARTBEAT, LEASE, RESEND, WireError};
+use crate::config::{Mode, RunConfig};
+use crate::random::Stream;
+use crate::rollout::{RollRequest, Trajectory};
+use crate::units::{PolicyVersion, Seq};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Duration;
+
+/// First pause before connecting again; doubles with every failure.
+const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+
+/// Longest pause before connecting again.
+const BACKOFF_MOST: Duration = Duration::from_secs(5);
+
+/// How long a stopping actor tries to deliver what it has made.
+const STOP_WITHIN: Duration = Duration::from_secs(3);
+
+/// Most ranges of one round that wait to be rolled out. A learner gives a second one only when another actor is lost.
+const MAX_WORK: usize = 256;
+
+/// What happens to an actor.
+#[derive(Debug)]
+pub enum Event {
+    /// The connection that was asked for is there.
+    Connected,
+    /// There is no connection (any more), and why.
+    Disconnected(String),
+    /// A message came.
+    Received(ToActor),
+    /// Something came that is no message.
+    Malformed(WireError),
+    /// A roll-out that was asked for is done.
+    Rolled(Vec<Trajectory>),
+    /// The process was asked to stop.
+    Stop,
+    /// Time passed.
+    Tick,
+}
+
+/// What an actor is to do about it.
+#[derive(Debug)]
+pub enum Action {
+    /// Close the connection, if any, and open a new one.
+    Connect,
+    /// Send this.
+    Send(ToLearner),
+    /// Comes once, before any `Load` or `Roll`: build task and roller.
+    Configure {
+        /// The run's configuration.
+        config: Box<RunConfig>,
+        /// The text of the user's own score table, if the task has one.
+        table: Option<Blob>,
+    },
+    /// Use these weights from now on.
+    Load {
+        /// Which.
+        version: PolicyVersion,
+        /// As in [`super::weights`].
+        data: Blob,
+    },
+    /// Roll out with the weights loaded last; one request at a time.
+    Roll(RollRequest),
+    /// The session is over.
+    Exit(Exit),
+}
+
+/// Why an actor stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// The run is over.
+    Finished,
+    /// It was asked to; `undelivered` trajectories were not acknowledged in time.
+    Stopped {
+        /// How many.
+        undelivered: usize,
+    },
+    /// The learner will not have it.
+    Refused(String),
+    /// There was no learner for too long; the last thing that was seen of it.
+    GaveUp(String),
+}
+
+#[derive(Debug, PartialEq)]
+enum Link {
+    /// No connection; the next attempt is due at `retry_at`.
+    Down { retry_at: Duration },
+    /// Asked for a connection or said hello, at `since`.
+    Opening { since: Duration },
+    /// Welcomed.
+    Up,
+    /// Said goodbye at `since`.
+    Leaving { since: Duration },
+    /// Over.
+    Closed,
+}
+
+/// Sync mode: places of a round to roll out with given weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Work {
+    round: u64,
+    indices: Range<u32>,
+    version: PolicyVersion,
+}
+
+/// Weights that were handed on to be loaded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Loaded {
+    version: PolicyVersion,
+    progress: f32,
+}
+
+/// What was learnt from the first welcome.
+#[derive(Debug)]
+struct Run {
+    id: String,
+    mode: Mode,
+    /// Async mode: trajectories per roll-out.
+    batch: u32,
+    /// Sync mode: trajectories per round.
+    round_batch: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct ActorSession {
+    hello: Hello,
+    give_up: Duration,
+    jitter: Stream,
+    link: Link,
+    failures: u32,
+    /// When the learner was last heard on any connection, and what was last seen of it.
+    heard: Duration,
+    lost_because: String,
+    run: Option<Run>,
+    outbox: Outbox,
+    /// When something was last sent from or acknowledged to the outbox.
+    outbox_moved: Duration,
+    heartbeat_due: Duration,
+    loaded: Option<Loaded>,
+    newest: Option<PolicyVersion>,
+    weights_asked: Option<Duration>,
+    work: VecDeque<Work>,
+    rolling: Option<Work>,
+    batches: u64,
+    rolled: u64,
+    stop_by: Option<Duration>,
+}
+
+impl ActorSession {
+    /// An actor that knows only who it is. It gives up after `give_up` without a learner; `jitter` spreads reconnects.
+    pub fn new(hello: Hello, give_up: Duration, jitter: Stream, now: Duration) -> Self {
+        Self {
+            hello,
+            give_up,
+            jitter,
+            link: Link::Down { retry_at: now },
+            failures: 0,
+            heard: now,
+            lost_because: "it was never reached".into(),
+            run: None,
+            outbox: Outbox::new(0),
+            outbox_moved: now,
+            heartbeat_due: now,
+            loaded: None,
+            newest: None,
+            weights_asked: None,
+            work: VecDeque::new(),
+            rolling: None,
+            batches: 0,
+            rolled: 0,
+            stop_by: None,
+        }
+    }
+
+    /// How the actor is doing.
+    pub fn status(&self) -> ActorStatus {
+        ActorStatus { rolled: self.rolled, outbox: self.outbox.len() as u64, waiting: self.waiting() }
+    }
+
+    /// The oldest trajectory that was not acknowledged.
+    pub fn oldest(&self) -> Seq {
+        self.outbox.oldest()
+    }
+
+    /// The weights in use.
+    pub fn loaded(&self) -> Option<PolicyVersion> {
+        self.loaded.map(|loaded| loaded.version)
+    }
+
+    /// Takes one event and appends what is to be done, in order.
+    pub fn handle(&mut self, now: Duration, event: Event, out: &mut Vec<Action>) {
+        if self.link == Link::Closed {
+            return;
+        }
+        match event {
+            Event::Connected => self.connected(now, out),
+            Event::Disconnected(why) => self.lost(now, why),
+            Event::Received(message) => self.received(now, message, out),
+            Event::Malformed(error @ WireError::Protocol { .. }) => self.exit(Exit::Refused(error.to_string()), out),
+            Event::Malformed(error) => self.lost(now, error.to_string()),
+            Event::Rolled(batch) => self.rolled(now, batch),
+            Event::Stop => self.stop_by = self.stop_by.or(Some(now + STOP_WITHIN)),
+            Event::Tick => {}
+        }
+        self.advance(now, out);
+    }
+
+    fn connected(&mut self, now: Duration, out: &mut Vec<Action>) {
+        if matches!(self.link, Link::Opening { .. }) {
+            self.link = Link::Opening { since: now };
+            self.say_hello(out);
+        }
+    }
+
+    fn say_hello(&mut self, out: &mut Vec<Action>) {
+        self.hello.oldest = self.outbox.oldest();
+        out.push(Action::Send(ToLearner::Hello(self.hello.clone())));
+    }
+
+    /// Drops to `Down` and says when to try again.
+    fn lost(&mut self, now: Duration, why: String) {
+        if matches!(self.link, Link::Down { .. }) {
+            return;
+        }
+        let pause = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MOST);
+        let pause = pause.mul_f64(self.jitter.uniform(0.5, 1.5));
+        self.failures += 1;
+        self.lost_because = why;
+        self.link = Link::Down { retry_at: now + pause };
+    }
+
+    fn received(&mut self, now: Duration, message: ToActor, out: &mut Vec<Action>) {
+        self.heard = now;
+        match message {
+            ToActor::Welcome(welcome) => self.welcomed(now, *welcome, out),
+            ToActor::Ack { next, resend, newest } => self.acknowledged(now, next, resend, newest),
+            ToActor::Work { round, indices, version } => self.given(Work { round, indices, version }),
+            ToActor::Weights { version, progress, data } => self.weights(Loaded { version, progress }, data, out),
+            ToActor::Heartbeat { newest } => self.newest = newest,
+            ToActor::Stranger => {
+                if self.link == Link::Up {
+                    self.link = Link::Opening { since: now };
+                    self.say_hello(out);
+                }
+            }
+            ToActor::Refused { reason } => self.exit(Exit::Refused(reason), out),
+            ToActor::Finished => self.exit(Exit::Finished, out),
+            ToActor::Farewell => {
+                if matches!(self.link, Link::Leaving { .. }) {
+                    self.exit(Exit::Stopped { undelivered: self.outbox.len() }, out);
+                }
+            }
+        }
+    }
+
+    fn welcomed(&mut self, now: Duration, welcome: Welcome, out: &mut Vec<Action>) {
+        if !matches!(self.link, Link::Opening { .. }) {
+            return;
+        }
+        match &self.run {
+            Some(run) if run.id != welcome.run => {
+                let reason = format!("this address now belongs to run {}, this actor works for run {}", welcome.run, run.id);
+                return self.exit(Exit::Refused(reason), out);
+            }
+            Some(_) => {}
+            None => match serde_json::from_str::<RunConfig>(&welcome.config) {
+                Ok(config) => self.configure(config, welcome.run, welcome.table, out),
+                Err(error) => {
+                    let reason = format!("the learner's configuration is not understood: {error}");
+                    return self.exit(Exit::Refused(reason), out);
+                }
+            },
+        }
+        self.link = Link::Up;
+        self.failures = 0;
+        self.heartbeat_due = now + HEARTBEAT;
+        // The newest weights follow the welcome without being asked for; ask only when they do not come.
+        self.weights_asked = Some(now);
+        self.work.clear();
+        self.acknowledged(now, welcome.next, true, welcome.newest);
+    }
+
+    fn configure(&mut self, config: RunConfig, id: String, table: Option<Blob>, out: &mut Vec<Action>) {
+        let batch = config.actor.batch as u32;
+        self.outbox = Outbox::new(super::window(&config));
+        self.run = Some(Run { id, mode: config.train.mode, batch, round_batch: config.train.batch as u32 });
+        out.push(Action::Configure { config: Box::new(config), table });
+    }
+
+    fn acknowledged(&mut self, now: Duration, next: Seq, resend: bool, newest: Option<PolicyVersion>) {
+        self.newest = newest;
+        if next > self.outbox.oldest() || resend {
+            self.outbox_moved = now;
+        }
+        if !self.outbox.acknowledge(next) {
+            self.lost(now, format!("the learner acknowledged {next}, which was never sent"));
+        } else if resend {
+            self.outbox.rewind();
+        }
+    }
+
+    fn given(&mut self, request: Work) {
+        let Some(run) = &self.run else { return };
+        if run.mode != Mode::Sync || request.indices.is_empty() || request.indices.end > run.round_batch {
+            return;
+        }
+        self.work.retain(|queued| queued.round == request.round && queued.version == request.version);
+        let known = self.work.contains(&request) || self.rolling.as_ref() == Some(&request);
+        if !known && self.work.len() < MAX_WORK {
+            self.work.push_back(request);
+        }
+    }
+
+    fn weights(&mut self, weights: Loaded, data: Blob, out: &mut Vec<Action>) {
+        self.weights_asked = None;
+        let Some(run) = &self.run else { return };
+        let version = weights.version;
+        let wanted = match run.mode {
+            // A resumed learner repeats rounds: its versions are the rounds, not the age.
+            Mode::Sync => self.loaded() != Some(version),
+            Mode::Async => self.loaded() < Some(version),
+        };
+        if wanted && (0.0..=1.0).contains(&weights.progress) {
+            self.loaded = Some(weights);
+            self.newest = self.newest.max(Some(version));
+            out.push(Action::Load { version, data });
+        }
+    }
+
+    fn rolled(&mut self, now: Duration, batch: Vec<Trajectory>) {
+        self.rolling = None;
+        self.rolled += batch.len() as u64;
+        if self.outbox.is_empty() {
+            self.outbox_moved = now;
+        }
+        self.outbox.push(batch);
+    }
+
+    /// What follows from the state as it is: connecting, sending, rolling out, stopping.
+    fn advance(&mut self, now: Duration, out: &mut Vec<Action>) {
+        match self.link {
+            Link::Closed => return,
+            Link::Down { retry_at } if now >= retry_at => {
+                self.link = Link::Opening { since: now };
+                out.push(Action::Connect);
+            }
+            Link::Opening { since } if now >= since + LEASE => self.lost(now, "it did not answer".into()),
+            Link::Up if now >= self.heard + LEASE => self.lost(now, "it fell silent".into()),
+            Link::Leaving { since } if now >= since + HEARTBEAT => {
+                return self.exit(Exit::Stopped { undelivered: self.outbox.len() }, out);
+            }
+            _ => {}
+        }
+        if self.link == Link::Up {
+            self.send_due(now, out);
+        } else if now >= self.heard + self.give_up {
+            return self.exit(Exit::GaveUp(self.lost_because.clone()), out);
+        }
+        match self.stop_by {
+            Some(deadline) => self.stop(now, deadline, out),
+            None => self.roll(out),
+        }
+    }
+
+    fn send_due(&mut self, now: Duration, out: &mut Vec<Action>) {
+        if !self.outbox.is_empty() && now >= self.outbox_moved + RESEND {
+            self.outbox.rewind();
+        }
+        while let Some((first, batch)) = self.outbox.next_batch() {
+            self.outbox_moved = now;
+            out.push(Action::Send(ToLearner::Trajectories { first, batch }));
+        }
+        if self.wants_weights() && self.weights_asked.is_none_or(|asked| now >= asked + RESEND) {
+            self.weights_asked = Some(now);
+            out.push(Action::Send(ToLearner::WantWeights { have: self.loaded() }));
+        }
+        if now >= self.heartbeat_due {
+            self.heartbeat_due = now + HEARTBEAT;
+            out.push(Action::Send(ToLearner::Heartbeat(self.status())));
+        }
+    }
+
+    fn wants_weights(&self) -> bool {
+        match (&self.run, self.work.front()) {
+            (Some(Run { mode: Mode::Async, .. }), _) => self.newest > self.loaded(),
+            (Some(_), Some(work)) => self.loaded() != Some(work.version),
+            _ => false,
+        }
+    }
+
+    fn roll(&mut self, out: &mut Vec<Action>) {
+        if self.rolling.is_some() || self.waiting() != Waiting::Nothing {
+            return;
+        }
+        let (Some(run), Some(Loaded { version, progress })) = (&self.run, self.loaded) else { return };
+        let work = match run.mode {
+            Mode::Async => Some(Work { round: self.batches, indices: 0..run.batch, version }),
+            Mode::Sync => self.work.pop_front(),
+        };
+        if let Some(work) = work {
+            self.batches += 1;
+            out.push(Action::Roll(RollRequest { round: work.round, indices: work.indices.clone(), progress }));
+            self.rolling = Some(work);
+        }
+    }
+
+    fn waiting(&self) -> Waiting {
+        let Some(run) = &self.run else { return Waiting::Weights };
+        if self.rolling.is_some() {
+            return Waiting::Nothing;
+        }
+        let (size, version) = match (run.mode, self.work.front()) {
+            (Mode::Async, _) => (run.batch as usize, self.loaded()),
+            (Mode::Sync, Some(work)) => (work.indices.len(), Some(work.version)),
+            (Mode::Sync, None) => return Waiting::Work,
+        };
+        if !self.outbox.has_room(size) {
+            Waiting::Acks
+        } else if version.is_none() || version != self.loaded() {
+            Waiting::Weights
+        } else {
+            Waiting::Nothing
+        }
+    }
+
+    /// Stopping: say goodbye once everything is delivered, or time is up, or there is no one to say it to.
+    fn stop(&mut self, now: Duration, deadline: Duration, out: &mut Vec<Action>) {
+        let done = self.rolling.is_none() && self.outbox.is_empty();
+        match self.link {
+            Link::Leaving { .. } | Link::Closed => {}
+            Link::Up if done || now >= deadline => {
+                self.link = Link::Leaving { since: now };
+                out.push(Action::Send(ToLearner::Goodbye));
+            }
+            Link::Up => {}
+            _ if done || now >= deadline => self.exit(Exit::Stopped { undelivered: self.outbox.len() }, out),
+            _ => {}
+        }
+    }
+
+    fn exit(&mut self, exit: Exit, out: &mut Vec<Action>) {
+        self.link = Link::Closed;
+        out.push(Action::Exit(exit));
+    }
+}

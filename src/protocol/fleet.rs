@@ -1,0 +1,483 @@
+//! The learner's end of the protocol as a state machine: every actor it knows, what they sent, what they owe.
+//!
+//! Invariant: an acknowledgement is sent only for what was reported as committed.
+//! Invariant: a trajectory (incarnation, seq) is handed to be committed once; in sync mode so is a place of a round.
+//! Invariant: nothing is sent to an absent actor, and nothing but answers and owed work to a present one, so what a
+//! stuck connection holds back is bounded by what its actor asked for.
+
+use super::messages::{ActorStatus, Blob, Hello, ToActor, ToLearner, Waiting, Welcome};
+use super::peer::Peer;
+use super::rounds::{Offer, Rounds};
+use super::{Check, LEASE, RESEND, WireError};
+use crate::config::{Mode, RunConfig};
+use crate::rollout::Trajectory;
+use crate::task::Task;
+use crate::units::{Incarnation, PolicyVersion, Seq};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most actors remembered at once, present or not.
+const MAX_PEERS: usize = 4096;
+
+/// An actor that was absent for this long is forgotten, but for the number of its next trajectory.
+const FORGET: Duration = LEASE.saturating_mul(30);
+
+/// Numbers of trajectories stay far below what the replay can store (63 bits).
+const MAX_SEQ: Seq = Seq(1 << 62);
+
+/// A connection, as the transport names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Route(pub Arc<[u8]>);
+
+/// What happens to the learner.
+#[derive(Debug)]
+pub enum Event {
+    /// A message came.
+    Received(Route, ToLearner),
+    /// Something came that is no message.
+    Malformed(Route, WireError),
+    /// A connection broke.
+    Disconnected(Route),
+    /// Everything of this incarnation below `next` is committed.
+    Committed {
+        /// Whose.
+        incarnation: Incarnation,
+        /// First one that is not.
+        next: Seq,
+    },
+    /// There are new weights.
+    Published(PolicyVersion),
+    /// Sync mode: a round begins; its weights were published before.
+    RoundStarted(u64),
+    /// Nothing was read from the network until now, so silence means nothing.
+    Resumed,
+    /// The run is over.
+    Finished,
+    /// Time passed.
+    Tick,
+}
+
+/// What the learner is to do about it.
+#[derive(Debug)]
+pub enum Action {
+    /// Send this.
+    Send(Route, ToActor),
+    /// Send the newest weights.
+    SendWeights(Route),
+    /// Commit, then report [`Event::Committed`]; in the order given.
+    Commit(Commit),
+    /// Sync mode: the round's trajectories, by place.
+    RoundComplete(u64, Vec<Trajectory>),
+}
+
+/// Trajectories of one incarnation to be committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// Whose.
+    pub incarnation: Incarnation,
+    /// Its name.
+    pub actor: Arc<str>,
+    /// Rising numbers; gaps are trajectories that are not worth keeping. May be empty.
+    pub rows: Vec<(Seq, Trajectory)>,
+    /// Report this as the next one when done.
+    pub next: Seq,
+    /// The newest weights when they came.
+    pub newest: Option<PolicyVersion>,
+}
+
+/// What a fleet is for.
+#[derive(Debug, Clone)]
+pub struct FleetSettings {
+    /// Id of the run.
+    pub run: String,
+    /// Its configuration.
+    pub config: RunConfig,
+    /// The text of the user's own score table.
+    pub table: Option<Blob>,
+    /// What the replay holds: the next trajectory of each incarnation.
+    pub known: HashMap<Incarnation, Seq>,
+    /// Sync mode: the first round to come.
+    pub first_round: u64,
+    /// Sync mode: trajectories of rounds to come that the replay holds.
+    pub early: Vec<Trajectory>,
+}
+
+/// What went wrong, counted; and what was reassigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Trajectories that had come before.
+    pub duplicates: u64,
+    /// Batches that came too early.
+    pub gaps: u64,
+    /// Actors or batches refused.
+    pub refused: u64,
+    /// Messages on connections without a hello.
+    pub strangers: u64,
+    /// Bytes that were no message.
+    pub malformed: u64,
+    /// Batches beyond an actor's window.
+    pub over_window: u64,
+    /// Places of rounds given to another actor.
+    pub reassigned: u64,
+}
+
+/// What is known of an actor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeerReport {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its life.
+    pub incarnation: Incarnation,
+    /// Heard from within the lease.
+    pub present: bool,
+    /// Trajectories taken from it in this life of the learner.
+    pub taken: u64,
+    /// What it last said of itself.
+    pub status: ActorStatus,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Fleet {
+    run: String,
+    config: String,
+    table: Option<Blob>,
+    window: usize,
+    check: Check,
+    known: HashMap<Incarnation, Seq>,
+    peers: BTreeMap<Incarnation, Peer>,
+    routes: HashMap<Route, Incarnation>,
+    rounds: Option<Rounds>,
+    newest: Option<PolicyVersion>,
+    finished: bool,
+    counters: Counters,
+}
+
+impl Fleet {
+    /// A fleet without actors.
+    ///
+    /// # Panics
+    /// Never: a resolved configuration is representable as JSON.
+    pub fn new(settings: FleetSettings, task: &Task) -> Self {
+        let FleetSettings { run, config, table, known, first_round, early } = settings;
+        let rounds = (config.train.mode == Mode::Sync).then(|| Rounds::new(config.train.batch, first_round, early));
+        Self {
+            run,
+            window: super::window(&config),
+            check: Check::new(&config, task),
+            config: serde_json::to_string(&config).expect("a configuration is plain data"),
+            table,
+            known,
+            peers: BTreeMap::new(),
+            routes: HashMap::new(),
+            rounds,
+            newest: None,
+            finished: false,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What went wrong so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// All actors remembered.
+    pub fn peers(&self) -> impl Iterator<Item = PeerReport> {
+        self.peers.iter().map(|(&incarnation, peer)| PeerReport {
+            name: peer.name.clone(),
+            incarnation,
+            present: peer.present,
+            taken: peer.taken,
+            status: peer.status,
+        })
+    }
+
+    /// Takes one event and appends what is to be done, in order.
+    pub fn handle(&mut self, now: Duration, event: Event, out: &mut Vec<Action>) {
+        match event {
+            Event::Received(route, message) => self.received(now, route, message, out),
+            Event::Malformed(route, error) => self.malformed(route, &error, out),
+            Event::Disconnected(route) => self.disconnected(now, &route, out),
+            Event::Committed { incarnation, next } => self.committed(incarnation, next, out),
+            Event::Published(version) => self.published(now, version, out),
+            Event::RoundStarted(round) => self.round_started(now, round, out),
+            Event::Resumed => self.peers.values_mut().for_each(|peer| peer.heard = now),
+            Event::Finished => self.finish(out),
+            Event::Tick => self.tick(now, out),
+        }
+    }
+
+    fn received(&mut self, now: Duration, route: Route, message: ToLearner, out: &mut Vec<Action>) {
+        if self.finished {
+            return out.push(Action::Send(route, ToActor::Finished));
+        }
+        if let ToLearner::Hello(hello) = message {
+            return self.hello(now, route, hello, out);
+        }
+        let Some(&incarnation) = self.routes.get(&route) else {
+            self.counters.strangers += 1;
+            return out.push(Action::Send(route, ToActor::Stranger));
+        };
+        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        peer.heard = now;
+        let returned = !std::mem::replace(&mut peer.present, true);
+        match message {
+            ToLearner::Hello(_) => {}
+            ToLearner::Trajectories { first, batch } => self.trajectories(now, incarnation, first, batch, out),
+            ToLearner::WantWeights { have } => self.want_weights(now, incarnation, have, out),
+            ToLearner::Heartbeat(status) => self.heartbeat(now, incarnation, status, out),
+            ToLearner::Goodbye => {
+                out.push(Action::Send(route.clone(), ToActor::Farewell));
+                self.disconnected(now, &route, out);
+            }
+        }
+        if returned {
+            self.assign(now, out);
+        }
+    }
+
+    fn hello(&mut self, now: Duration, route: Route, hello: Hello, out: &mut Vec<Action>) {
+        let incarnation = hello.incarnation;
+        if !self.peers.contains_key(&incarnation) && self.peers.len() >= MAX_PEERS {
+            return self.refuse(route, format!("there are {MAX_PEERS} actors already"), out);
+        }
+        let oldest = hello.oldest;
+        if oldest > MAX_SEQ {
+            return self.refuse(route, format!("trajectory number {oldest} is out of range"), out);
+        }
+        // What the actor no longer holds was acknowledged in an earlier life of the learner.
+        let known = self.known.get(&incarnation).copied().unwrap_or_default().max(oldest);
+        let peer = self.peers.entry(incarnation).or_insert_with(|| Peer::new(hello.clone(), known, now));
+        if oldest > peer.committed {
+            let reason = format!("it has dropped trajectories from {} on that were not acknowledged", peer.committed);
+            return self.refuse(route, reason, out);
+        }
+        if let Some(old) = peer.route.take() {
+            self.routes.remove(&old);
+        }
+        self.routes.insert(route.clone(), incarnation);
+        peer.heard = now;
+        peer.hello = hello;
+        peer.connect(route.clone());
+        let welcome = Welcome {
+            run: self.run.clone(),
+            config: self.config.clone(),
+            table: self.table.clone(),
+            next: peer.committed,
+            newest: self.newest,
+        };
+        out.push(Action::Send(route.clone(), ToActor::Welcome(Box::new(welcome))));
+        if self.newest.is_some_and(|newest| peer.needs_weights(newest, false, now)) {
+            out.push(Action::SendWeights(route));
+        }
+        // Work sent on the old connection may be lost; it is cheap to send again.
+        self.send_owed(now, incarnation, out);
+        self.assign(now, out);
+    }
+
+    fn refuse(&mut self, route: Route, reason: String, out: &mut Vec<Action>) {
+        self.counters.refused += 1;
+        out.push(Action::Send(route, ToActor::Refused { reason }));
+    }
+
+    fn malformed(&mut self, route: Route, error: &WireError, out: &mut Vec<Action>) {
+        self.counters.malformed += 1;
+        // Only to those who could understand it; what else talks to this port gets no answer.
+        if matches!(error, WireError::Protocol { .. }) || self.routes.contains_key(&route) {
+            self.refuse(route, error.to_string(), out);
+        }
+    }
+
+    /// Takes what is new of a batch: all of it is believed, or none.
+    fn trajectories(
+        &mut self,
+        now: Duration,
+        incarnation: Incarnation,
+        first: Seq,
+        batch: Vec<Trajectory>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        let Some(route) = peer.route.clone() else { return };
+        let accepted = peer.accepted;
+        let ack = |resend| ToActor::Ack { next: peer.committed, resend, newest: self.newest };
+        if first > accepted {
+            self.counters.gaps += 1;
+            return out.push(Action::Send(route, ack(true)));
+        }
+        let old = ((accepted.0 - first.0) as usize).min(batch.len());
+        self.counters.duplicates += old as u64;
+        let fresh = &batch[old..];
+        if fresh.is_empty() {
+            return out.push(Action::Send(route, ack(false)));
+        }
+        let no_room = self.rounds.as_ref().is_some_and(|rounds| !rounds.has_room(fresh.len()));
+        if peer.in_flight() + fresh.len() > self.window || no_room {
+            self.counters.over_window += 1;
+            return;
+        }
+        if let Some(error) = fresh.iter().find_map(|t| self.check.trajectory(t, self.newest).err()) {
+            self.refuse(route.clone(), format!("a trajectory was refused: {}", super::chain(&error)), out);
+            return self.disconnected(now, &route, out);
+        }
+        self.accept(incarnation, batch, old, out);
+    }
+
+    /// Hands everything after the first `old` trajectories of a checked batch on.
+    fn accept(&mut self, incarnation: Incarnation, batch: Vec<Trajectory>, old: usize, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        let fresh = batch.len() - old;
+        let numbered = (peer.accepted.0..).map(Seq).zip(batch.into_iter().skip(old));
+        let rows: Vec<_> = numbered
+            .filter(|(_, trajectory)| match &mut self.rounds {
+                Some(rounds) => rounds.offer(trajectory.clone()) == Offer::New,
+                None => true,
+            })
+            .collect();
+        self.counters.duplicates += (fresh - rows.len()) as u64;
+        peer.accepted.0 += fresh as u64;
+        peer.taken += rows.len() as u64;
+        let (actor, next) = (peer.name.clone(), peer.accepted);
+        out.push(Action::Commit(Commit { incarnation, actor, rows, next, newest: self.newest }));
+        self.complete(out);
+    }
+
+    fn complete(&mut self, out: &mut Vec<Action>) {
+        if let Some((round, trajectories)) = self.rounds.as_mut().and_then(Rounds::take_complete) {
+            out.push(Action::RoundComplete(round, trajectories));
+        }
+    }
+
+    fn committed(&mut self, incarnation: Incarnation, next: Seq, out: &mut Vec<Action>) {
+        self.known.insert(incarnation, next);
+        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        peer.committed = next;
+        if let Some(route) = peer.route.clone().filter(|_| peer.present) {
+            out.push(Action::Send(route, ToActor::Ack { next, resend: false, newest: self.newest }));
+        }
+    }
+
+    fn want_weights(
+        &mut self,
+        now: Duration,
+        incarnation: Incarnation,
+        have: Option<PolicyVersion>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        if let (Some(newest), Some(route)) = (self.newest, peer.route.clone())
+            && have != Some(newest)
+            && peer.needs_weights(newest, true, now)
+        {
+            out.push(Action::SendWeights(route));
+        }
+    }
+
+    fn heartbeat(&mut self, now: Duration, incarnation: Incarnation, status: ActorStatus, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        peer.status = status;
+        if let Some(route) = peer.route.clone() {
+            out.push(Action::Send(route, ToActor::Heartbeat { newest: self.newest }));
+        }
+        let idle = status.waiting == Waiting::Work && status.outbox == 0;
+        if idle && now >= peer.work_sent + RESEND {
+            self.send_owed(now, incarnation, out);
+        }
+    }
+
+    fn published(&mut self, now: Duration, version: PolicyVersion, out: &mut Vec<Action>) {
+        let first = self.newest.replace(version).is_none();
+        // Actors hear of later versions with every acknowledgement and heartbeat and fetch what they will use.
+        if first {
+            for peer in self.peers.values_mut().filter(|peer| peer.present) {
+                if let Some(route) = peer.route.clone().filter(|_| peer.needs_weights(version, false, now)) {
+                    out.push(Action::SendWeights(route));
+                }
+            }
+        }
+    }
+
+    fn round_started(&mut self, now: Duration, round: u64, out: &mut Vec<Action>) {
+        if let Some(rounds) = &mut self.rounds {
+            rounds.start(round);
+        }
+        self.complete(out);
+        self.assign(now, out);
+    }
+
+    /// Gives the round's free places to those who owe nothing, or to all when everyone does.
+    fn assign(&mut self, now: Duration, out: &mut Vec<Action>) {
+        let Some(rounds) = &mut self.rounds else { return };
+        let present: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.present).map(|(&id, _)| id).collect();
+        let idle: Vec<_> = present.iter().copied().filter(|&id| rounds.owed(id).is_empty()).collect();
+        for (incarnation, indices) in rounds.assign(if idle.is_empty() { &present } else { &idle }) {
+            self.send_work(now, incarnation, indices, out);
+        }
+    }
+
+    fn send_owed(&mut self, now: Duration, incarnation: Incarnation, out: &mut Vec<Action>) {
+        let owed = self.rounds.as_ref().map(|rounds| rounds.owed(incarnation)).unwrap_or_default();
+        for indices in owed {
+            self.send_work(now, incarnation, indices, out);
+        }
+    }
+
+    fn send_work(
+        &mut self,
+        now: Duration,
+        incarnation: Incarnation,
+        indices: std::ops::Range<u32>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some((round, version)) = self.rounds.as_ref().and_then(Rounds::version) else { return };
+        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        let Some(route) = peer.route.clone() else { return };
+        peer.work_sent = now;
+        if peer.needs_weights(version, false, now) {
+            out.push(Action::SendWeights(route.clone()));
+        }
+        out.push(Action::Send(route, ToActor::Work { round, indices, version }));
+    }
+
+    fn disconnected(&mut self, now: Duration, route: &Route, out: &mut Vec<Action>) {
+        let Some(incarnation) = self.routes.remove(route) else { return };
+        if let Some(peer) = self.peers.get_mut(&incarnation) {
+            peer.route = None;
+            self.lose(now, incarnation, out);
+        }
+    }
+
+    /// An actor is gone or silent: others do what it owes. It may return.
+    fn lose(&mut self, now: Duration, incarnation: Incarnation, out: &mut Vec<Action>) {
+        if let Some(peer) = self.peers.get_mut(&incarnation) {
+            peer.present = false;
+        }
+        if let Some(rounds) = &mut self.rounds {
+            self.counters.reassigned += rounds.release(incarnation) as u64;
+            self.assign(now, out);
+        }
+    }
+
+    fn tick(&mut self, now: Duration, out: &mut Vec<Action>) {
+        let silent: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.is_silent(now)).map(|(&id, _)| id).collect();
+        for incarnation in silent {
+            self.lose(now, incarnation, out);
+        }
+        let routes = &mut self.routes;
+        self.peers.retain(|_, peer| {
+            let forget = !peer.present && peer.in_flight() == 0 && now >= peer.heard + FORGET;
+            if let Some(route) = peer.route.as_ref().filter(|_| forget) {
+                routes.remove(route);
+            }
+            !forget
+        });
+    }
+
+    fn finish(&mut self, out: &mut Vec<Action>) {
+        self.finished = true;
+        let routes = self.peers.values().filter(|peer| peer.present).filter_map(|peer| peer.route.clone());
+        out.extend(routes.map(|route| Action::Send(route, ToActor::Finished)));
+    }
+}

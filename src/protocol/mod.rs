@@ -1,0 +1,56 @@
+//! The protocol between actors and the learner, without sockets, clocks or threads.
+//!
+//! `messages` says what is said, `envelope` and `codec` how it looks as bytes, `check` what of it is believed.
+//! [`ActorSession`] and [`Fleet`] are the two ends as state machines: events in, actions out, the time an argument.
+//! The programs feed them; `simulation` (a test) runs a whole fleet of them with every fault the network has.
+
+mod actor_session;
+pub mod address;
+mod check;
+mod codec;
+mod envelope;
+mod fleet;
+mod messages;
+mod outbox;
+mod peer;
+mod rounds;
+#[cfg(test)]
+mod simulation;
+pub mod weights;
+
+pub use actor_session::{ActorSession, Exit};
+pub use actor_session::{Action as ActorAction, Event as ActorEvent};
+pub use check::{Check, Rejection};
+pub use codec::{MAX_BATCH, MAX_TO_ACTOR, MAX_TO_LEARNER, WireError, decode_to_actor, decode_to_learner, encode};
+pub use envelope::PROTOCOL;
+pub use fleet::{Action as FleetAction, Commit, Counters, Event as FleetEvent, Fleet, FleetSettings, PeerReport, Route};
+pub use messages::{ActorStatus, Blob, Hello, ToActor, ToLearner, Waiting, Welcome};
+
+use crate::config::RunConfig;
+use std::time::Duration;
+
+/// A peer that has said nothing for this long is taken for gone. Longer than any pause of a healthy network task,
+/// which never computes; short enough that the work of a lost actor is soon given to another.
+pub const LEASE: Duration = Duration::from_secs(10);
+
+/// How often an actor sends a heartbeat: several fit into a lease, so that one lost message means nothing.
+pub const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// What was sent and not answered for this long is sent again. TCP does not lose messages within a connection, but a
+/// router drops those to a peer it does not know (any more).
+pub const RESEND: Duration = Duration::from_secs(4);
+
+/// Most trajectories of one roll-out.
+pub const MAX_ROLL: usize = 1 << 20;
+
+/// Most trajectories of one actor that may be unacknowledged. Both sides compute it from the run's configuration: the
+/// actor stops rolling out, and the learner drops (and counts) what goes beyond.
+pub fn window(config: &RunConfig) -> usize {
+    config.actor.outbox.saturating_mul(config.actor.batch.max(config.train.batch))
+}
+
+/// An error with all its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

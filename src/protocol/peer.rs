@@ -1,0 +1,72 @@
+//! What the learner remembers of one actor incarnation. Bookkeeping only; `fleet` decides.
+
+use super::fleet::Route;
+use super::messages::{ActorStatus, Hello};
+use super::{LEASE, RESEND};
+use crate::units::{PolicyVersion, Seq};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub name: Arc<str>,
+    pub hello: Hello,
+    /// Where it was last heard from; none after the connection broke.
+    pub route: Option<Route>,
+    /// False when it was silent for a lease or its connection broke.
+    pub present: bool,
+    pub heard: Duration,
+    /// Trajectories below this were taken.
+    pub accepted: Seq,
+    /// Trajectories below this are committed.
+    pub committed: Seq,
+    /// Trajectories taken in this life of the learner.
+    pub taken: u64,
+    pub status: ActorStatus,
+    weights_sent: Option<(PolicyVersion, Duration)>,
+    pub work_sent: Duration,
+}
+
+impl Peer {
+    pub fn new(hello: Hello, next: Seq, now: Duration) -> Self {
+        Self {
+            name: hello.name.as_str().into(),
+            hello,
+            route: None,
+            present: false,
+            heard: now,
+            accepted: next,
+            committed: next,
+            taken: 0,
+            status: ActorStatus::default(),
+            weights_sent: None,
+            work_sent: now,
+        }
+    }
+
+    /// A new connection: what was sent on the old one may be lost.
+    pub fn connect(&mut self, route: Route) {
+        self.route = Some(route);
+        self.present = true;
+        self.weights_sent = None;
+    }
+
+    pub fn is_silent(&self, now: Duration) -> bool {
+        self.present && now >= self.heard + LEASE
+    }
+
+    /// How many trajectories are taken and not committed.
+    pub fn in_flight(&self) -> usize {
+        (self.accepted.0 - self.committed.0) as usize
+    }
+
+    /// True, and noted, when `version` must be sent: it was not yet on this connection (or is asked for again long
+    /// after). So an actor that asks without end gets each version once per [`RESEND`], whatever it reads.
+    pub fn needs_weights(&mut self, version: PolicyVersion, again: bool, now: Duration) -> bool {
+        let on_its_way = self.weights_sent.is_some_and(|(sent, at)| sent == version && !(again && now >= at + RESEND));
+        if !on_its_way {
+            self.weights_sent = Some((version, now));
+        }
+        !on_its_way
+    }
+}
