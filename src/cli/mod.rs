@@ -3,6 +3,7 @@
 //! A new subcommand is a file with an `Args` struct and its `run`, a variant of [`Command`] and a line in
 //! [`Command::run`]. Exit codes: 0 done, 1 it failed, 2 the input or the usage is wrong.
 
+mod bench;
 mod config;
 mod doctor;
 mod evaluate;
@@ -58,6 +59,7 @@ enum Command {
     Sample(sample::Args),
     Score(score::Args),
     Evaluate(evaluate::Args),
+    Bench(bench::Args),
     Doctor(doctor::Args),
     /// Runs the learner alone, for a cluster (starts the program thermoflow-learner)
     #[command(disable_help_flag = true)]
@@ -76,6 +78,7 @@ impl Command {
             Self::Sample(args) => args.run(out),
             Self::Score(args) => args.run(out),
             Self::Evaluate(args) => args.run(out),
+            Self::Bench(args) => args.run(out),
             Self::Doctor(args) => args.run(out),
             Self::Learner(args) => args.run("thermoflow-learner"),
             Self::Actor(args) => args.run("thermoflow-actor"),
