@@ -77,12 +77,20 @@ struct Report {
 impl Args {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
         if !(self.seconds > 0.0 && self.seconds <= 3600.0) {
-            return Err(BadInput(format!("--seconds is {}; allowed is more than 0, up to 3600", self.seconds)).into());
+            return Err(BadInput(format!(
+                "--seconds is {}; allowed is more than 0, up to 3600",
+                self.seconds
+            ))
+            .into());
         }
         let config = self.configuration()?;
         tch::set_num_threads(self.threads.try_into().context("--threads is too large")?);
         let task = Task::load(&config.task)?;
-        let mut bench = Bench { rounds: Rounds::new(&config, &task)?, work: self.work, round: 0 };
+        let mut bench = Bench {
+            rounds: Rounds::new(&config, &task)?,
+            work: self.work,
+            round: 0,
+        };
         bench.warm_up(&config, Duration::from_secs_f64(self.seconds / 4.0))?;
 
         let (mut repetitions, mut trajectories, mut spent) = (0, 0, Duration::ZERO);
@@ -120,7 +128,11 @@ impl Args {
         sets.push(format!("learner.device={:?}", self.device));
         let flags = thermoflow::config::RawConfig::default();
         match &self.config {
-            Some(file) => Source { file: file.clone(), sets }.load(&flags),
+            Some(file) => Source {
+                file: file.clone(),
+                sets,
+            }
+            .load(&flags),
             None => {
                 let published = "[task]\nname = \"tfbind8\"\n";
                 let place = std::path::Path::new("published settings");
@@ -162,7 +174,9 @@ impl Bench {
         while start.elapsed() < time {
             self.rounds.next()?;
         }
-        self.rounds.roller.load(PolicyVersion(0), self.rounds.trainer.parameters())?;
+        self.rounds
+            .roller
+            .load(PolicyVersion(0), self.rounds.trainer.parameters())?;
         self.once(config)?;
         Ok(())
     }
@@ -177,7 +191,9 @@ impl Bench {
                 Ok((rolled.len() as u64, start.elapsed()))
             }
             Work::Train => {
-                self.rounds.roller.load(PolicyVersion(self.round), self.rounds.trainer.parameters())?;
+                self.rounds
+                    .roller
+                    .load(PolicyVersion(self.round), self.rounds.trainer.parameters())?;
                 let rolled = self.roll(config)?;
                 let start = Instant::now();
                 self.rounds.trainer.train_online(&rolled)?;
@@ -193,7 +209,11 @@ impl Bench {
     }
 
     fn roll(&mut self, config: &RunConfig) -> anyhow::Result<Vec<Trajectory>> {
-        let request = RollRequest { round: self.round, indices: 0..config.train.batch as u32, progress: 0.0 };
+        let request = RollRequest {
+            round: self.round,
+            indices: 0..config.train.batch as u32,
+            progress: 0.0,
+        };
         Ok(self.rounds.roller.roll(&request)?)
     }
 }

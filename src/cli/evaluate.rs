@@ -57,15 +57,22 @@ impl Args {
         let mut backend = policy.backend()?;
         let spec = &policy.parameters.layout.spec;
         let mut sampler = Sampler::new(&policy.task, spec, &mut *backend, self.seed);
-        let results: Result<_, _> =
-            self.beta.iter().zip(0..).map(|(&beta, call)| sampler.evaluate(beta, call, self.number)).collect();
+        let results: Result<_, _> = self
+            .beta
+            .iter()
+            .zip(0..)
+            .map(|(&beta, call)| sampler.evaluate(beta, call, self.number))
+            .collect();
         self.print(&policy, results?, out)
     }
 
     fn exact(&self, policy: &Policy) -> anyhow::Result<Vec<ExactMetrics>> {
         let task = &policy.task;
         if task.scorer.enumerate().is_none() {
-            let message = format!("task {:?} has too many objects to enumerate; leave out --exact", task.name);
+            let message = format!(
+                "task {:?} has too many objects to enumerate; leave out --exact",
+                task.name
+            );
             return Err(BadInput(message).into());
         }
         let spinner = indicatif::ProgressBar::new(self.beta.len() as u64);
@@ -105,7 +112,9 @@ impl Args {
 fn print_table<R: Serialize>(results: &[R], out: &mut Output) -> anyhow::Result<()> {
     let rows: Result<Vec<_>, _> = results.iter().map(serde_json::to_value).collect();
     let rows = rows?;
-    let Some(first) = rows.first().and_then(|row| row.as_object()) else { return Ok(()) };
+    let Some(first) = rows.first().and_then(|row| row.as_object()) else {
+        return Ok(());
+    };
     for key in first.keys() {
         write!(out, "{key:<28}")?;
         for row in &rows {

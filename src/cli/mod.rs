@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use thermoflow::checkpoint::CheckpointError;
 use thermoflow::config::{ConfigError, Invalid};
 use thermoflow::env::EnvError;
+use thermoflow::policy::BackendError;
 use thermoflow::scoring::ScoringError;
 use thermoflow::task::TaskError;
 use tracing_subscriber::EnvFilter;
@@ -94,7 +95,9 @@ struct BadInput(String);
 /// Runs a command and reports its end.
 pub fn run(cli: Cli) -> ExitCode {
     let mut out = Output::stdout();
-    let result = start_logging().and_then(|()| cli.command.run(&mut out)).and_then(|()| Ok(out.flush()?));
+    let result = start_logging()
+        .and_then(|()| cli.command.run(&mut out))
+        .and_then(|()| Ok(out.flush()?));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // `thermoflow … | head` has seen enough; that is no failure.
@@ -116,23 +119,36 @@ fn print_error(error: impl Display) {
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_input = |cause: &(dyn std::error::Error + 'static)| {
-        cause.is::<BadInput>() || cause.is::<ConfigError>() || cause.is::<TaskError>() || cause.is::<EnvError>()
+        cause.is::<BadInput>()
+            || cause.is::<ConfigError>()
+            || cause.is::<Invalid>()
+            || cause.is::<TaskError>()
+            || cause.is::<EnvError>()
             || cause.is::<CheckpointError>()
             || cause.is::<ScoringError>()
-            || cause.is::<Invalid>()
+            || matches!(cause.downcast_ref(), Some(BackendError::Device(_)))
     };
-    if error.chain().any(is_input) { ExitCode::from(BAD_INPUT) } else { ExitCode::FAILURE }
+    if error.chain().any(is_input) {
+        ExitCode::from(BAD_INPUT)
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn start_logging() -> anyhow::Result<()> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(text) if !text.is_empty() => {
             let parsed = EnvFilter::try_new(&text);
-            parsed.map_err(|error| BadInput(error.to_string())).with_context(|| format!("RUST_LOG is {text:?}"))?
+            parsed
+                .map_err(|error| BadInput(error.to_string()))
+                .with_context(|| format!("RUST_LOG is {text:?}"))?
         }
         _ => EnvFilter::new(DEFAULT_LOG),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     Ok(())
 }
 
@@ -159,6 +175,9 @@ mod tests {
         let bad_input = format!("{:?}", ExitCode::from(2));
         assert_eq!(code(BadInput("x".into()).into()), bad_input);
         assert_eq!(code(EnvError::Incomplete { steps: 1 }.into()), bad_input);
-        assert_eq!(code(std::io::Error::other("disk").into()), format!("{:?}", ExitCode::FAILURE));
+        assert_eq!(
+            code(std::io::Error::other("disk").into()),
+            format!("{:?}", ExitCode::FAILURE)
+        );
     }
 }

@@ -12,7 +12,10 @@ pub struct Output {
 impl Output {
     /// The process's standard output.
     pub fn stdout() -> Self {
-        Self { inner: BufWriter::new(std::io::stdout()), reader_left: false }
+        Self {
+            inner: BufWriter::new(std::io::stdout()),
+            reader_left: false,
+        }
     }
 
     /// True after a write that failed because the reading end of the pipe was closed.
@@ -21,7 +24,9 @@ impl Output {
     }
 
     fn note<T>(&mut self, result: Result<T>) -> Result<T> {
-        self.reader_left |= result.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe);
+        self.reader_left |= result
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::BrokenPipe);
         result
     }
 }

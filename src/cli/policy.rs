@@ -65,19 +65,33 @@ impl Source {
             let message = format!("{path} takes {has} features of a state, task {name:?} has {needs}");
             return Err(super::BadInput(message).into());
         }
-        Ok(Policy { task, config, parameters, device: self.device.clone() })
+        Ok(Policy {
+            task,
+            config,
+            parameters,
+            device: self.device.clone(),
+        })
     }
 
     /// The configuration of the run that the checkpoint lies in, if it lies in one.
     fn run_config(&self) -> anyhow::Result<Option<RunConfig>> {
-        let place = self.checkpoint.canonicalize().unwrap_or_else(|_| self.checkpoint.clone());
+        let place = self
+            .checkpoint
+            .canonicalize()
+            .unwrap_or_else(|_| self.checkpoint.clone());
         // RUN, RUN/checkpoints/<step>, RUN/checkpoints/<step>/policy.safetensors.
         let runs = place.ancestors().take(4).map(|dir| dir.join("run.toml"));
-        let Some(path) = runs.into_iter().find(|path| path.is_file()) else { return Ok(None) };
+        let Some(path) = runs.into_iter().find(|path| path.is_file()) else {
+            return Ok(None);
+        };
         let text = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         let table: toml::Table = text.parse().with_context(|| format!("{} is damaged", path.display()))?;
         let config = table.get("config").cloned().unwrap_or(toml::Value::Table(table));
-        Ok(Some(config.try_into().with_context(|| format!("{} is damaged", path.display()))?))
+        Ok(Some(
+            config
+                .try_into()
+                .with_context(|| format!("{} is damaged", path.display()))?,
+        ))
     }
 }
 

@@ -79,7 +79,12 @@ impl<'a> Printer<'a> {
             writeln!(out, "x,y")?;
         }
         let object = States::new(task.env.state_width());
-        Ok(Self { task, json, out, object })
+        Ok(Self {
+            task,
+            json,
+            out,
+            object,
+        })
     }
 
     fn print_lines(&mut self, input: impl BufRead, name: &str) -> anyhow::Result<()> {

@@ -55,7 +55,12 @@ impl Args {
             let samples = sampler.sample(self.beta, 0, start..end)?;
             for ((object, y), walk) in samples.objects.iter().zip(samples.y).zip(samples.walks) {
                 let x = policy.task.env.format(object);
-                let row = Row { x, y, log_reward: policy.task.reward.log_reward(y), log_pf: walk.log_p };
+                let row = Row {
+                    x,
+                    y,
+                    log_reward: policy.task.reward.log_reward(y),
+                    log_pf: walk.log_p,
+                };
                 write_row(out, &row, self.json)?;
             }
             progress.set_position(end);

@@ -40,11 +40,19 @@ impl Args {
         let policy = self.source.load(|spec| {
             spec.thermometer_range = input.thermometer_range.unwrap_or(spec.thermometer_range);
         })?;
-        let paths = input.paths(&*policy.task.env).with_context(|| self.input.display().to_string())?;
+        let paths = input
+            .paths(&*policy.task.env)
+            .with_context(|| self.input.display().to_string())?;
         let log_rewards = log_rewards(&input, &policy.task)?;
         let optimizer = self.gradients.then_some(&policy.config.optimizer);
         let batch = (&paths, &input.beta[..], &log_rewards[..]);
-        let scored = score(&policy.task.env, &policy.parameters, &self.source.device, batch, optimizer)?;
+        let scored = score(
+            &policy.task.env,
+            &policy.parameters,
+            &self.source.device,
+            batch,
+            optimizer,
+        )?;
         if self.json {
             serde_json::to_writer_pretty(&mut *out, &scored)?;
             writeln!(out)?;
@@ -54,7 +62,14 @@ impl Args {
         csv.write_record(["x", "beta", "log_reward", "log_z", "log_pf", "log_pb"])?;
         for (i, path) in input.trajectories.iter().enumerate() {
             let x = path.states.last().map_or("", String::as_str);
-            csv.serialize((x, input.beta[i], log_rewards[i], scored.log_z[i], scored.log_pf[i], scored.log_pb[i]))?;
+            csv.serialize((
+                x,
+                input.beta[i],
+                log_rewards[i],
+                scored.log_z[i],
+                scored.log_pf[i],
+                scored.log_pb[i],
+            ))?;
         }
         csv.flush()?;
         drop(csv);
@@ -88,5 +103,10 @@ fn log_rewards(input: &ScoreInput, task: &Task) -> anyhow::Result<Vec<f32>> {
     }
     let own = task.scorer.score(&objects)?;
     let own = own.into_iter().map(|y| task.reward.log_reward(y));
-    Ok(input.trajectories.iter().zip(own).map(|(path, own)| path.log_reward.unwrap_or(own)).collect())
+    Ok(input
+        .trajectories
+        .iter()
+        .zip(own)
+        .map(|(path, own)| path.log_reward.unwrap_or(own))
+        .collect())
 }

@@ -27,7 +27,10 @@ pub fn find(program: &str) -> anyhow::Result<PathBuf> {
     if path.is_file() {
         return Ok(path);
     }
-    Err(anyhow!("{} is missing: build all programs (cargo build --release --workspace) and keep them in one directory", path.display()))
+    Err(anyhow!(
+        "{} is missing: build all programs (cargo build --release --workspace) and keep them in one directory",
+        path.display()
+    ))
 }
 
 /// Replaces this process, so that signals and the exit code are the program's own.

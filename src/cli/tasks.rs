@@ -67,13 +67,22 @@ impl Row {
     }
 
     fn print(&self, out: &mut Output) -> std::io::Result<()> {
-        let RewardShape { cap, floor, y_max, exponent } = self.reward;
+        let RewardShape {
+            cap,
+            floor,
+            y_max,
+            exponent,
+        } = self.reward;
         let growth = match self.growth {
             Growth::PrependAppend => "prepend-append (or append-only)",
             Growth::AppendOnly => "append-only (or prepend-append)",
         };
         writeln!(out, "{}: {}", self.name, self.summary)?;
-        writeln!(out, "  objects  {}, strings of {} letters of {}", self.objects, self.length, self.alphabet)?;
+        writeln!(
+            out,
+            "  objects  {}, strings of {} letters of {}",
+            self.objects, self.length, self.alphabet
+        )?;
         writeln!(out, "  states   {}", self.states)?;
         writeln!(out, "  modes    {}", self.modes)?;
         writeln!(out, "  growth   {growth}")?;

@@ -88,7 +88,11 @@ impl PolicySpec {
 
     /// Numbers that describe one β to the networks.
     pub fn beta_features(&self) -> usize {
-        if self.conditioning.uses_thermometer() { self.thermometer_bins } else { 1 }
+        if self.conditioning.uses_thermometer() {
+            self.thermometer_bins
+        } else {
+            1
+        }
     }
 
     /// Writes the description of one β, `[beta_features]`: β itself, or its thermometer code
@@ -102,7 +106,11 @@ impl PolicySpec {
         let gap = (high - low) / (self.thermometer_bins - 1) as f32;
         out.extend((0..self.thermometer_bins).map(|bin| {
             let code = (beta - (low + gap * bin as f32)) / gap;
-            if self.parity == Parity::Published { code } else { code.clamp(0.0, 1.0) }
+            if self.parity == Parity::Published {
+                code
+            } else {
+                code.clamp(0.0, 1.0)
+            }
         }));
     }
 }

@@ -80,7 +80,9 @@ impl TaskKind {
 
     /// How many states there are, partial and complete.
     pub fn states(&self) -> u64 {
-        (0..=self.length as u32).map(|used| (self.alphabet.chars().count() as u64).pow(used)).sum()
+        (0..=self.length as u32)
+            .map(|used| (self.alphabet.chars().count() as u64).pow(used))
+            .sum()
     }
 
     /// The task with its published settings.

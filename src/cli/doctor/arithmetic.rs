@@ -33,7 +33,11 @@ pub fn libtorch() -> Check {
 /// The file of libtorch's CPU half, from the process's memory map.
 fn loaded_library() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps.lines().find_map(|line| line.find('/').map(|start| &line[start..]).filter(|p| p.contains("libtorch_cpu")))?;
+    let path = maps.lines().find_map(|line| {
+        line.find('/')
+            .map(|start| &line[start..])
+            .filter(|p| p.contains("libtorch_cpu"))
+    })?;
     Some(path.into())
 }
 
@@ -46,9 +50,17 @@ fn version_of(directory: &Path) -> Option<String> {
     let header = read("include/torch/headeronly/version.h")?;
     let number = |part: &str| {
         let define = format!("#define TORCH_VERSION_{part} ");
-        header.lines().find_map(|line| line.strip_prefix(&define)).map(str::trim)
+        header
+            .lines()
+            .find_map(|line| line.strip_prefix(&define))
+            .map(str::trim)
     };
-    Some(format!("{}.{}.{}", number("MAJOR")?, number("MINOR")?, number("PATCH")?))
+    Some(format!(
+        "{}.{}.{}",
+        number("MAJOR")?,
+        number("MINOR")?,
+        number("PATCH")?
+    ))
 }
 
 /// Which devices there are, and whether each computes.
@@ -80,16 +92,23 @@ fn no_cuda() -> Check {
     }
     let cuda_build = loaded_library().is_some_and(|library| library.with_file_name("libtorch_cuda.so").exists());
     if cuda_build {
-        return Check::warn(name, "a GPU is here, but libtorch cannot use it", "update the NVIDIA driver");
+        return Check::warn(
+            name,
+            "a GPU is here, but libtorch cannot use it",
+            "update the NVIDIA driver",
+        );
     }
-    let advice = format!("for training on it: pip install torch=={VERSION}, then build again with its directory as LIBTORCH");
+    let advice =
+        format!("for training on it: pip install torch=={VERSION}, then build again with its directory as LIBTORCH");
     Check::warn(name, "a GPU is here, but this libtorch is for CPUs only", advice)
 }
 
 /// A product whose answer is known.
 fn computes(name: &'static str, device: Device) -> Check {
     let product = || -> Result<Vec<f32>, TchError> {
-        let a = Tensor::f_from_slice(&[1f32, 2.0, 3.0, 4.0])?.f_reshape([2, 2])?.f_to_device(device)?;
+        let a = Tensor::f_from_slice(&[1f32, 2.0, 3.0, 4.0])?
+            .f_reshape([2, 2])?
+            .f_to_device(device)?;
         let product = a.f_matmul(&a)?.f_to_device(Device::Cpu)?.f_reshape([4])?;
         Vec::try_from(&product)
     };
@@ -139,7 +158,12 @@ fn speed(name: &'static str, mut product: impl FnMut()) -> Check {
     let slow = gflops < SLOW_GFLOPS;
     let advice = slow.then(|| "build with --release, and see whether the machine is busy".to_owned());
     let status = if slow { Status::Warn } else { Status::Ok };
-    Check { status, advice, gflops: Some(gflops), ..Check::ok(name, found) }
+    Check {
+        status,
+        advice,
+        gflops: Some(gflops),
+        ..Check::ok(name, found)
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +187,9 @@ mod tests {
     fn a_slow_core_is_a_warning() {
         let check = speed("x", || std::thread::sleep(Duration::from_millis(60)));
         assert_eq!((check.status, check.advice.is_some()), (Status::Warn, true));
-        assert!(check.gflops.is_some_and(|gflops| gflops > 0.0 && gflops < 4.5), "{check:?}");
+        assert!(
+            check.gflops.is_some_and(|gflops| gflops > 0.0 && gflops < 4.5),
+            "{check:?}"
+        );
     }
 }

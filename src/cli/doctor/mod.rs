@@ -56,15 +56,29 @@ struct Check {
 
 impl Check {
     fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self { name, status: Status::Ok, found: found.into(), advice: None, gflops: None }
+        Self {
+            name,
+            status: Status::Ok,
+            found: found.into(),
+            advice: None,
+            gflops: None,
+        }
     }
 
     fn warn(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { status: Status::Warn, advice: Some(advice.into()), ..Self::ok(name, found) }
+        Self {
+            status: Status::Warn,
+            advice: Some(advice.into()),
+            ..Self::ok(name, found)
+        }
     }
 
     fn fail(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { status: Status::Fail, advice: Some(advice.into()), ..Self::ok(name, found) }
+        Self {
+            status: Status::Fail,
+            advice: Some(advice.into()),
+            ..Self::ok(name, found)
+        }
     }
 }
 
@@ -84,10 +98,16 @@ impl Args {
         checks.push(system::ports());
         checks.extend(system::run_directory(&self.run_dir));
         checks.extend(["thermoflow-learner", "thermoflow-actor"].map(system::program));
-        let failed: Vec<_> =
-            checks.iter().filter(|check| check.status == Status::Fail).map(|check| check.name).collect();
+        let failed: Vec<_> = checks
+            .iter()
+            .filter(|check| check.status == Status::Fail)
+            .map(|check| check.name)
+            .collect();
         let problem = (!failed.is_empty()).then(|| format!("not ready to train: {}", failed.join(", ")));
-        let report = Report { ok: problem.is_none(), checks };
+        let report = Report {
+            ok: problem.is_none(),
+            checks,
+        };
         if self.json {
             serde_json::to_writer_pretty(&mut *out, &report)?;
             writeln!(out)?;

@@ -21,9 +21,16 @@ pub fn threads() -> Check {
     match std::thread::available_parallelism() {
         Ok(count) => {
             let actors = count.get().saturating_sub(1).max(1);
-            Check::ok("threads", format!("{count}: room for the learner and about {actors} actors of one thread each"))
+            Check::ok(
+                "threads",
+                format!("{count}: room for the learner and about {actors} actors of one thread each"),
+            )
         }
-        Err(error) => Check::warn("threads", format!("not known: {error}"), "set the number of actors by hand"),
+        Err(error) => Check::warn(
+            "threads",
+            format!("not known: {error}"),
+            "set the number of actors by hand",
+        ),
     }
 }
 
@@ -43,7 +50,11 @@ pub fn ports() -> Check {
         Ok(port) => Check::ok("ports", format!("loopback works (tried on port {port})")),
         Err(error) => {
             let advice = "allow this program to listen on 127.0.0.1 (sandbox, firewall)";
-            Check::fail("ports", format!("learner and actors could not talk on loopback: {error}"), advice)
+            Check::fail(
+                "ports",
+                format!("learner and actors could not talk on loopback: {error}"),
+                advice,
+            )
         }
     }
 }
@@ -57,13 +68,20 @@ pub fn run_directory(directory: &Path) -> [Check; 2] {
 /// The directory itself or, as a run makes what is missing, the nearest one above it that exists.
 fn nearest_existing(directory: &Path) -> PathBuf {
     let above = directory.ancestors().find(|path| path.exists());
-    above.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(".")).into()
+    above
+        .filter(|path| !path.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+        .into()
 }
 
 fn writable(directory: &Path, place: &Path) -> Check {
     let name = "run directory";
     let probe = place.join(format!(".thermoflow-doctor-{}", std::process::id()));
-    let attempt = OpenOptions::new().write(true).create_new(true).open(&probe).and_then(|mut file| file.write_all(b"x"));
+    let attempt = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&probe)
+        .and_then(|mut file| file.write_all(b"x"));
     // Nothing is there to remove when it could not be created.
     let _ = std::fs::remove_file(&probe);
     match attempt {
@@ -88,7 +106,11 @@ fn free_space(place: &Path) -> Check {
                 _ => Check::ok(name, found),
             }
         }
-        Err(error) => Check::warn(name, format!("free space of {} is not known: {error}", place.display()), advice),
+        Err(error) => Check::warn(
+            name,
+            format!("free space of {} is not known: {error}", place.display()),
+            advice,
+        ),
     }
 }
 
