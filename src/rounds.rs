@@ -75,7 +75,7 @@ impl Rounds {
     ///
     /// # Errors
     /// When the device or the oracle fails.
-    pub fn next(&mut self) -> Result<RoundReport, RoundError> {
+    pub fn round(&mut self) -> Result<RoundReport, RoundError> {
         let trajectories = self.roll()?;
         let online = self.trainer.train_online(&trajectories)?;
         self.trainer.remember(&trajectories)?;

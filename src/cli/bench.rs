@@ -172,7 +172,7 @@ impl Bench {
     fn warm_up(&mut self, config: &RunConfig, time: Duration) -> anyhow::Result<()> {
         let start = Instant::now();
         while start.elapsed() < time {
-            self.rounds.next()?;
+            self.rounds.round()?;
         }
         self.rounds
             .roller
@@ -201,7 +201,7 @@ impl Bench {
             }
             Work::Round => {
                 let start = Instant::now();
-                let report = self.rounds.next()?;
+                let report = self.rounds.round()?;
                 let replayed = report.replay.map_or(0, |_| config.replay.batch);
                 Ok(((config.train.batch + replayed) as u64, start.elapsed()))
             }

@@ -14,6 +14,7 @@ mod sample;
 mod score;
 mod sibling;
 mod tasks;
+mod train;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -38,6 +39,7 @@ const BAD_INPUT: u8 = 2;
 const EXAMPLES: &str = "\
 Examples:
   thermoflow doctor                                     is everything here?
+  thermoflow train configs/tfbind8.toml                 train, with 2 actors on this machine
   thermoflow tasks                                      what can be trained on
   echo GATTACAA | thermoflow reward --task tfbind8      what an object scores
   thermoflow config check configs/tfbind8.toml          a whole configuration, checked
@@ -57,6 +59,7 @@ enum Command {
     Tasks(tasks::Args),
     Reward(reward::Args),
     Config(config::Args),
+    Train(train::Args),
     Sample(sample::Args),
     Score(score::Args),
     Evaluate(evaluate::Args),
@@ -76,6 +79,7 @@ impl Command {
             Self::Tasks(args) => args.run(out),
             Self::Reward(args) => args.run(out),
             Self::Config(args) => args.run(out),
+            Self::Train(args) => args.run(out),
             Self::Sample(args) => args.run(out),
             Self::Score(args) => args.run(out),
             Self::Evaluate(args) => args.run(out),
@@ -128,6 +132,9 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
             || cause.is::<ScoringError>()
             || matches!(cause.downcast_ref(), Some(BackendError::Device(_)))
     };
+    if let Some(learner) = error.downcast_ref::<train::LearnerFailed>() {
+        return ExitCode::from(learner.code);
+    }
     if error.chain().any(is_input) {
         ExitCode::from(BAD_INPUT)
     } else {

@@ -78,8 +78,9 @@ pub fn score_edges(edges: Edges, on: Operands, bias: f32, scores: &mut [f32]) {
                 .zip(row_of(on.b, group, width))
                 .for_each(|(x, b)| *x += b);
         }
-        for edge in edges.offsets[row] as usize..edges.offsets[row + 1] as usize {
-            let target = row_of(on.v, edges.target[edge], width);
+        let range = edges.offsets[row] as usize..edges.offsets[row + 1] as usize;
+        for (&target, score) in edges.target[range.clone()].iter().zip(&mut scores[range]) {
+            let target = row_of(on.v, target, width);
             let mut sums = [0.0f32; LANES];
             let (base, base_rest) = base.as_chunks::<LANES>();
             let (target, target_rest) = target.as_chunks::<LANES>();
@@ -91,7 +92,7 @@ pub fn score_edges(edges: Edges, on: Operands, bias: f32, scores: &mut [f32]) {
             }
             let rest = base_rest.iter().zip(target_rest).zip(weights_rest);
             let rest: f32 = rest.map(|((x, v), w)| w * leaky(x + v)).sum();
-            scores[edge] = sums.iter().sum::<f32>() + rest + bias;
+            *score = sums.iter().sum::<f32>() + rest + bias;
         }
     }
 }
@@ -110,10 +111,10 @@ pub fn score_edges_backward(edges: Edges, on: Operands, upstream: &[f32], gradie
                 .for_each(|(x, b)| *x += b);
         }
         source_gradient.fill(0.0);
-        for edge in edges.offsets[row] as usize..edges.offsets[row + 1] as usize {
-            let g = upstream[edge];
-            let target = row_of(on.v, edges.target[edge], width);
-            let target_gradient = row_of_mut(gradient.v, edges.target[edge], width);
+        let range = edges.offsets[row] as usize..edges.offsets[row + 1] as usize;
+        for (&edge_target, &g) in edges.target[range.clone()].iter().zip(&upstream[range]) {
+            let target = row_of(on.v, edge_target, width);
+            let target_gradient = row_of_mut(gradient.v, edge_target, width);
             let inputs = base.iter().zip(target).zip(on.w);
             let outputs = source_gradient
                 .iter_mut()
