@@ -1,1 +1,11 @@
-//! The actor library.
+//! The actor program as a library: it rolls out trajectories for a learner that it knows only by address.
+//!
+//! A tokio task ([`run`]) owns the connection and the [`ActorSession`](thermoflow::protocol::ActorSession), which
+//! decides; one thread (`worker`) owns the roller. Bounded channels lie between.
+
+mod link;
+mod run;
+mod worker;
+
+pub use run::{ActorError, Settings, run};
+pub use worker::WorkError;

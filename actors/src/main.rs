@@ -1,2 +1,86 @@
-//! The actor program.
-fn main() {}
+//! The program `thermoflow-actor`: arguments, logging, exit code.
+
+use anyhow::Context;
+use clap::Parser;
+use std::process::ExitCode;
+use std::time::Duration;
+use thermoflow::process;
+use thermoflow::protocol::address::Address;
+use thermoflow_actors::{Settings, run};
+use tracing_subscriber::EnvFilter;
+
+/// Rolls out trajectories for a learner. It needs an address; everything else comes from there.
+#[derive(Debug, Parser)]
+#[command(name = "thermoflow-actor", version, after_help = EXAMPLES)]
+struct Args {
+    /// The learner, as it prints it: tcp://127.0.0.1:PORT
+    #[arg(long, value_name = "ADDRESS")]
+    connect: Address,
+    /// Name shown in progress and kept in the replay [default: actor-<process number>]
+    #[arg(long, value_parser = parse_name)]
+    name: Option<String>,
+    /// Device to compute on (cpu, cuda, cuda:N, mps) [default: the run's actor.device]
+    #[arg(long)]
+    device: Option<String>,
+    /// Threads of matrix products [default: the run's actor.threads]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Seconds to look for a learner before giving up
+    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    give_up_after: u64,
+    /// Stop when standard input ends (set by programs that start this one)
+    #[arg(long, hide = true)]
+    watch_stdin: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  thermoflow-actor --connect tcp://127.0.0.1:5555
+  thermoflow-actor --connect tcp://127.0.0.1:5555 --name gpu-0 --device cuda:0
+
+Exit codes: 0 the run is over or it was asked to stop, 1 it failed, 2 wrong usage. RUST_LOG sets what is logged.";
+
+/// Longest name.
+const MAX_NAME: usize = 64;
+
+fn parse_name(text: &str) -> Result<String, String> {
+    let good = !text.is_empty() && text.len() <= MAX_NAME && !text.chars().any(char::is_control);
+    if good {
+        Ok(text.into())
+    } else {
+        Err(format!("1 to {MAX_NAME} bytes without control characters are allowed"))
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,thermoflow_actors=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match start(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => process::report(&error, false),
+    }
+}
+
+fn start(args: Args) -> anyhow::Result<()> {
+    let settings = Settings {
+        address: args.connect,
+        name: args.name.unwrap_or_else(|| format!("actor-{}", std::process::id())),
+        device: args.device,
+        threads: args.threads,
+        give_up: Duration::from_secs(args.give_up_after),
+    };
+    // One thread: the network task waits nearly always, and the roller has a thread of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
+    runtime.block_on(async {
+        let shutdown = process::stop_requested(args.watch_stdin).context("signals cannot be caught")?;
+        run(settings, shutdown).await?;
+        Ok(())
+    })
+}

@@ -60,11 +60,25 @@ impl MetricsLog {
     /// # Errors
     /// When the file cannot be opened, read or repaired.
     pub fn open(path: &Path) -> Result<(Self, Repair), MetricsError> {
-        let io = |doing| move |source| MetricsError::Io { doing, path: path.into(), source };
-        let file = OpenOptions::new().append(true).create(true).open(path).map_err(io("opening"))?;
+        let io = |doing| {
+            move |source| MetricsError::Io {
+                doing,
+                path: path.into(),
+                source,
+            }
+        };
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(io("opening"))?;
         let bytes = fs::read(path).map_err(io("reading"))?;
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let mut log = Self { path: path.into(), file, length: bytes.len() as u64 };
+        let mut log = Self {
+            path: path.into(),
+            file,
+            length: bytes.len() as u64,
+        };
         let torn = &bytes[whole..];
         if torn.is_empty() {
             return Ok((log, Repair::None));
@@ -85,7 +99,11 @@ impl MetricsLog {
     pub fn append(&mut self, row: &MetricsRow) -> Result<(), MetricsError> {
         let mut line = serde_json::to_vec(row).expect("a row is plain data");
         line.push(b'\n');
-        self.write(&line).map_err(|source| MetricsError::Io { doing: "writing", path: self.path.clone(), source })
+        self.write(&line).map_err(|source| MetricsError::Io {
+            doing: "writing",
+            path: self.path.clone(),
+            source,
+        })
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -120,7 +138,11 @@ impl MetricsLog {
             let replaced = durable::replace(&self.path, kept.as_bytes())
                 .map_err(io("replacing"))
                 .and_then(|()| OpenOptions::new().append(true).open(&self.path).map_err(io("opening")));
-            let fail = |(doing, source)| MetricsError::Io { doing, path: self.path.clone(), source };
+            let fail = |(doing, source)| MetricsError::Io {
+                doing,
+                path: self.path.clone(),
+                source,
+            };
             self.file = replaced.map_err(fail)?;
             self.length = kept.len() as u64;
         }
@@ -138,19 +160,27 @@ pub fn read(path: &Path) -> Result<Vec<MetricsRow>, MetricsError> {
 
 /// The whole lines.
 fn read_text(path: &Path) -> Result<String, MetricsError> {
-    let bytes = fs::read(path).map_err(|source| MetricsError::Io { doing: "reading", path: path.into(), source })?;
+    let bytes = fs::read(path).map_err(|source| MetricsError::Io {
+        doing: "reading",
+        path: path.into(),
+        source,
+    })?;
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
     Ok(text)
 }
 
-fn parse<'a>(
-    path: &'a Path,
-    text: &'a str,
-) -> impl Iterator<Item = (&'a str, Result<MetricsRow, MetricsError>)> + 'a {
+fn parse<'a>(path: &'a Path, text: &'a str) -> impl Iterator<Item = (&'a str, Result<MetricsRow, MetricsError>)> + 'a {
     text.lines().enumerate().map(|(number, line)| {
         let row = serde_json::from_str(line);
-        (line, row.map_err(|source| MetricsError::Line { path: path.into(), line: number + 1, source }))
+        (
+            line,
+            row.map_err(|source| MetricsError::Line {
+                path: path.into(),
+                line: number + 1,
+                source,
+            }),
+        )
     })
 }
 

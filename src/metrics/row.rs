@@ -93,7 +93,11 @@ impl MetricsRow {
         let mut series = Vec::new();
         add_numbers("", &row, &mut series);
         for actor in row["actors"].as_array().into_iter().flatten() {
-            add_numbers(&format!("actor/{}/", actor["name"].as_str().unwrap_or_default()), actor, &mut series);
+            add_numbers(
+                &format!("actor/{}/", actor["name"].as_str().unwrap_or_default()),
+                actor,
+                &mut series,
+            );
         }
         series.retain(|(name, _)| name != "round");
         series
@@ -114,19 +118,44 @@ mod tests {
 
     #[test]
     fn series_have_the_names_of_the_keys() {
-        let actors = vec![ActorCount { name: "a".into(), trajectories: 7, silent_seconds: 0.5 }];
-        let row = MetricsRow { round: 3, modes: 2, loss_online: Some(1.5), mean_y: Some(f64::NAN), actors, ..Default::default() };
+        let actors = vec![ActorCount {
+            name: "a".into(),
+            trajectories: 7,
+            silent_seconds: 0.5,
+        }];
+        let row = MetricsRow {
+            round: 3,
+            modes: 2,
+            loss_online: Some(1.5),
+            mean_y: Some(f64::NAN),
+            actors,
+            ..Default::default()
+        };
         let series = row.series();
         let get = |name: &str| series.iter().find(|(n, _)| n == name).map(|(_, value)| *value);
-        assert_eq!((get("modes"), get("loss_online"), get("actor/a/trajectories")), (Some(2.0), Some(1.5), Some(7.0)));
-        assert_eq!((get("mean_y"), get("loss_replay"), get("round"), get("actors")), (None, None, None, None));
+        assert_eq!(
+            (get("modes"), get("loss_online"), get("actor/a/trajectories")),
+            (Some(2.0), Some(1.5), Some(7.0))
+        );
+        assert_eq!(
+            (get("mean_y"), get("loss_replay"), get("round"), get("actors")),
+            (None, None, None, None)
+        );
     }
 
     #[test]
     fn lines_leave_out_what_there_is_not_and_come_back() {
-        let row = MetricsRow { round: 1, top100_y: Some(0.25), waiting_for: WaitingFor::Learner, ..Default::default() };
+        let row = MetricsRow {
+            round: 1,
+            top100_y: Some(0.25),
+            waiting_for: WaitingFor::Learner,
+            ..Default::default()
+        };
         let line = serde_json::to_string(&row).unwrap();
-        assert!(line.contains(r#""waiting_for":"learner""#) && !line.contains("loss"), "{line}");
+        assert!(
+            line.contains(r#""waiting_for":"learner""#) && !line.contains("loss"),
+            "{line}"
+        );
         assert_eq!(serde_json::from_str::<MetricsRow>(&line).unwrap(), row);
         let newer = r#"{"round": 1, "top100_y": 0.25, "waiting_for": "learner", "of_the_future": {}}"#;
         assert_eq!(serde_json::from_str::<MetricsRow>(newer).unwrap(), row);

@@ -14,7 +14,10 @@ mod tests {
     #[test]
     fn quantiles_are_the_nearest_ranks() {
         let mut values = [5u64, 1, 4, 2, 3];
-        assert_eq!([0.0, 0.5, 0.9, 1.0, 7.0].map(|share| quantile(&mut values, share)), [1, 3, 5, 5, 5].map(Some));
+        assert_eq!(
+            [0.0, 0.5, 0.9, 1.0, 7.0].map(|share| quantile(&mut values, share)),
+            [1, 3, 5, 5, 5].map(Some)
+        );
         assert_eq!(quantile::<u64>(&mut [], 0.5), None);
     }
 }

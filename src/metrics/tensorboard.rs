@@ -74,10 +74,19 @@ impl EventWriter {
         fs::create_dir_all(dir)?;
         let (path, file) = new_file(dir, now)?;
         let mut writer = Self { path, file, length: 0 };
-        writer.write(&Event { wall_time: now, file_version: Some("brain.Event:2".into()), ..Event::default() })?;
+        writer.write(&Event {
+            wall_time: now,
+            file_version: Some("brain.Event:2".into()),
+            ..Event::default()
+        })?;
         // In every file: TensorBoard takes the first such event for the start of the run and later ones for restarts.
         let session_log = Some(SessionLog { status: START });
-        writer.write(&Event { wall_time: now, step: first_step as i64, session_log, ..Event::default() })?;
+        writer.write(&Event {
+            wall_time: now,
+            step: first_step as i64,
+            session_log,
+            ..Event::default()
+        })?;
         Ok(writer)
     }
 
@@ -86,9 +95,19 @@ impl EventWriter {
     /// # Errors
     /// When writing fails (disk full); the event is not there then, and the writer can be used further.
     pub fn append(&mut self, row: &MetricsRow, now: f64) -> io::Result<()> {
-        let value = |(tag, number)| Value { tag, simple_value: Some(number as f32) };
-        let summary = Some(Summary { value: row.series().into_iter().map(value).collect() });
-        self.write(&Event { wall_time: now, step: row.round as i64, summary, ..Event::default() })
+        let value = |(tag, number)| Value {
+            tag,
+            simple_value: Some(number as f32),
+        };
+        let summary = Some(Summary {
+            value: row.series().into_iter().map(value).collect(),
+        });
+        self.write(&Event {
+            wall_time: now,
+            step: row.round as i64,
+            summary,
+            ..Event::default()
+        })
     }
 
     /// The event file.
@@ -113,7 +132,9 @@ fn new_file(dir: &Path, now: f64) -> io::Result<(PathBuf, File)> {
     let mut last = 0u64;
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let time = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('.').next()?.parse().ok());
+        let time = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.split('.').next()?.parse().ok());
         last = last.max(time.unwrap_or(0));
     }
     let time = (now.max(0.0) as u64).max(last + 1);

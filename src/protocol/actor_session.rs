@@ -115,6 +115,8 @@ struct Work {
 struct Loaded {
     version: PolicyVersion,
     progress: f32,
+    /// Something was rolled out with them.
+    used: bool,
 }
 
 /// What was learnt from the first welcome.
@@ -261,7 +263,15 @@ impl ActorSession {
                 version,
                 progress,
                 data,
-            } => self.weights(Loaded { version, progress }, data, out),
+            } => self.weights(
+                Loaded {
+                    version,
+                    progress,
+                    used: false,
+                },
+                data,
+                out,
+            ),
             ToActor::Heartbeat { newest } => self.newest = newest,
             ToActor::Stranger => {
                 if self.link == Link::Up {
@@ -428,9 +438,12 @@ impl ActorSession {
         }
     }
 
+    /// Async mode: newer ones than those held, but no third ones while two are in hand (the next roll-out's and the
+    /// present one's): a slow oracle must not make an actor download what it will never use.
     fn wants_weights(&self) -> bool {
+        let enough = self.rolling.is_some() && self.loaded.is_some_and(|loaded| !loaded.used);
         match (&self.run, self.work.front()) {
-            (Some(Run { mode: Mode::Async, .. }), _) => self.newest > self.loaded(),
+            (Some(Run { mode: Mode::Async, .. }), _) => self.newest > self.loaded() && !enough,
             (Some(_), Some(work)) => self.loaded() != Some(work.version),
             _ => false,
         }
@@ -440,9 +453,10 @@ impl ActorSession {
         if self.rolling.is_some() || self.waiting() != Waiting::Nothing {
             return;
         }
-        let (Some(run), Some(Loaded { version, progress })) = (&self.run, self.loaded) else {
+        let (Some(run), Some(loaded)) = (&self.run, &mut self.loaded) else {
             return;
         };
+        let (version, progress) = (loaded.version, loaded.progress);
         let work = match run.mode {
             Mode::Async => Some(Work {
                 round: self.batches,
@@ -452,6 +466,7 @@ impl ActorSession {
             Mode::Sync => self.work.pop_front(),
         };
         if let Some(work) = work {
+            loaded.used = true;
             self.batches += 1;
             out.push(Action::Roll(RollRequest {
                 round: work.round,

@@ -110,7 +110,7 @@ impl Check {
         }
         let expected = self.reward.log_reward(y);
         // Written so that NaN is refused too.
-        if !((log_reward - expected).abs() <= LOG_REWARD_TOLERANCE * expected.abs().max(1.0)) {
+        if (log_reward - expected).abs() > LOG_REWARD_TOLERANCE * expected.abs().max(1.0) {
             return Err(Rejection::LogReward {
                 stated: log_reward,
                 y,

@@ -121,7 +121,12 @@ fn shared(received: &Received) -> [u64; 6] {
 impl<'a> Writer<'a> {
     /// Starts a commit. `actors` is brought up to date as trajectories are written.
     pub fn new(transaction: &'a Transaction<'a>, actors: &'a mut HashMap<Incarnation, ActorEntry>) -> Self {
-        Self { transaction, actors, batch: None, blob: Vec::new() }
+        Self {
+            transaction,
+            actors,
+            batch: None,
+            blob: Vec::new(),
+        }
     }
 
     /// Writes a trajectory unless it is there.

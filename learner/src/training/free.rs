@@ -22,7 +22,9 @@ pub(super) fn run(training: &mut Training) -> anyhow::Result<End> {
             return Ok(End::Stopped);
         }
         if free.pending.len() < training.config.train.batch {
-            let Some(ToTrainer::Batch(batch)) = training.receive() else { return Ok(End::Stopped) };
+            let Some(ToTrainer::Batch(batch)) = training.receive() else {
+                return Ok(End::Stopped);
+            };
             free.take(training, batch)?;
             continue;
         }
@@ -46,13 +48,19 @@ impl Free {
         let sample = (train.batch.max(replay.batch) * train.steps) as u64;
         let mut limiter = Limiter::new(replay.samples_per_insert, replay.error_band, insert, sample)?;
         limiter.restore(training.state.limiter);
-        Ok(Self { limiter, pending: VecDeque::new(), published: training.state.gradient_steps })
+        Ok(Self {
+            limiter,
+            pending: VecDeque::new(),
+            published: training.state.gradient_steps,
+        })
     }
 
     /// Counts and remembers what was received; what is too stale is not trained on.
     fn take(&mut self, training: &mut Training, batch: Vec<Trajectory>) -> anyhow::Result<()> {
         let newest = training.state.policy_version;
-        training.recorder.staleness(newest, batch.iter().map(|t| t.policy_version));
+        training
+            .recorder
+            .staleness(newest, batch.iter().map(|t| t.policy_version));
         training.trainer.remember(&batch)?;
         training.state.trajectories += batch.len() as u64;
         let oldest = newest.0.saturating_sub(training.config.learner.max_staleness);

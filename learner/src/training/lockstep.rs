@@ -14,8 +14,13 @@ pub(super) fn run(training: &mut Training) -> anyhow::Result<End> {
         if training.is_stopped() || !start(training, round) {
             return Ok(End::Stopped);
         }
-        let Some(ToTrainer::Round(received, trajectories)) = training.receive() else { return Ok(End::Stopped) };
-        ensure!(received == round, "round {received} came while round {round} was under way");
+        let Some(ToTrainer::Round(received, trajectories)) = training.receive() else {
+            return Ok(End::Stopped);
+        };
+        ensure!(
+            received == round,
+            "round {received} came while round {round} was under way"
+        );
 
         let online = training.trainer.train_online(&trajectories)?;
         training.state.gradient_steps += training.config.train.steps as u64;

@@ -123,7 +123,18 @@ struct Training {
 
 impl Training {
     fn new(setup: Setup) -> anyhow::Result<Self> {
-        let Setup { config, task, run_dir, trainer, state, inbox, stop, outbox, flush, peers } = setup;
+        let Setup {
+            config,
+            task,
+            run_dir,
+            trainer,
+            state,
+            inbox,
+            stop,
+            outbox,
+            flush,
+            peers,
+        } = setup;
         let recorder = Recorder::open(&run_dir, &state, task.modes.len(), peers)?;
         let (checkpointed, seconds_before) = (state.round, state.seconds);
         let started = Instant::now();
@@ -167,7 +178,13 @@ impl Training {
     fn publish(&mut self, version: PolicyVersion) -> bool {
         self.state.policy_version = version;
         let data = Arc::new(weights::to_bytes(self.trainer.parameters()));
-        self.outbox.send(FromTrainer::Publish { version, progress: self.progress(), data }).is_ok()
+        self.outbox
+            .send(FromTrainer::Publish {
+                version,
+                progress: self.progress(),
+                data,
+            })
+            .is_ok()
     }
 
     /// Replayed training, if there are enough distinct x.
@@ -189,11 +206,23 @@ impl Training {
         self.recorder.steps(online, replay);
         let last = self.state.round == self.config.train.rounds;
         if last || self.state.round.is_multiple_of(self.config.learner.report_every) {
-            self.recorder.report(&self.state, self.trainer.dataset(), self.inbox.is_full())?;
+            self.recorder
+                .report(&self.state, self.trainer.dataset(), self.inbox.is_full())?;
         }
         let replayed = self.state.replay_draws * self.config.replay.batch as u64;
-        let line = || self.recorder.line("progress", &self.state, self.config.train.rounds, self.trainer.dataset());
-        if let Some(line) = self.recorder.is_time_for_a_line(self.state.trajectories + replayed).then(line) {
+        let line = || {
+            self.recorder.line(
+                "progress",
+                &self.state,
+                self.config.train.rounds,
+                self.trainer.dataset(),
+            )
+        };
+        if let Some(line) = self
+            .recorder
+            .is_time_for_a_line(self.state.trajectories + replayed)
+            .then(line)
+        {
             // Nobody listens when the learner is being taken down; the checkpoint still matters.
             let _ = self.outbox.send(FromTrainer::Progress(line));
         }
@@ -225,7 +254,9 @@ impl Training {
             None => self.checkpoint()?,
         };
         let dataset = self.trainer.dataset();
-        let mut line = self.recorder.line("finished", &self.state, self.config.train.rounds, dataset);
+        let mut line = self
+            .recorder
+            .line("finished", &self.state, self.config.train.rounds, dataset);
         line["complete"] = (end == End::Complete).into();
         line["checkpoint"] = path.display().to_string().into();
         let _ = self.outbox.send(FromTrainer::Progress(line));

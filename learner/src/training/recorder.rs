@@ -66,7 +66,8 @@ impl Recorder {
 
     /// Notes how old trajectories were when they came.
     pub fn staleness(&mut self, newest: PolicyVersion, versions: impl Iterator<Item = PolicyVersion>) {
-        self.staleness.extend(versions.map(|version| newest.0.saturating_sub(version.0)));
+        self.staleness
+            .extend(versions.map(|version| newest.0.saturating_sub(version.0)));
     }
 
     /// Notes the steps of a round.
@@ -79,7 +80,9 @@ impl Recorder {
     pub fn report(&mut self, state: &TrainerState, data: &Dataset, inbox_full: bool) -> anyhow::Result<()> {
         let row = self.row(state, data, inbox_full);
         self.log.append(&row)?;
-        self.events.append(&row, now()).context("TensorBoard files cannot be written")?;
+        self.events
+            .append(&row, now())
+            .context("TensorBoard files cannot be written")?;
         self.staleness.clear();
         self.waited = Duration::ZERO;
         self.reported = (Instant::now(), state.trajectories);
@@ -144,9 +147,11 @@ impl Recorder {
     /// A line of progress.
     pub fn line(&self, event: &str, state: &TrainerState, rounds: u64, data: &Dataset) -> serde_json::Value {
         let mut staleness = self.staleness.clone();
-        let rate = self.lines.front().zip(self.lines.back()).map(|(first, last)| {
-            (last.1 - first.1) as f64 / last.0.duration_since(first.0).as_secs_f64()
-        });
+        let rate = self
+            .lines
+            .front()
+            .zip(self.lines.back())
+            .map(|(first, last)| (last.1 - first.1) as f64 / last.0.duration_since(first.0).as_secs_f64());
         json!({
             "event": event,
             "round": state.round,
@@ -187,5 +192,7 @@ fn actor(peer: &PeerReport) -> serde_json::Value {
 
 /// Seconds since 1970.
 fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |time| time.as_secs_f64())
 }

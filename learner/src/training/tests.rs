@@ -18,12 +18,22 @@ fn config(mode: Mode, rounds: u64) -> RunConfig {
 }
 
 /// Runs training in `dir` from its newest checkpoint, with one actor; stops before round `stop_at`.
-fn train(config: &RunConfig, dir: &std::path::Path, history: &[Trajectory], stop_at: Option<u64>) -> (End, Vec<Trajectory>) {
+fn train(
+    config: &RunConfig,
+    dir: &std::path::Path,
+    history: &[Trajectory],
+    stop_at: Option<u64>,
+) -> (End, Vec<Trajectory>) {
     let task = Task::load(&config.task).unwrap();
     let mut trainer = Trainer::new(config, &task).unwrap();
     let mut state = TrainerState::default();
     if let Some(latest) = checkpoint::latest(dir).unwrap() {
-        let Checkpoint { policy, optimizer, trainer: at, .. } = latest.checkpoint;
+        let Checkpoint {
+            policy,
+            optimizer,
+            trainer: at,
+            ..
+        } = latest.checkpoint;
         trainer.restore(policy, optimizer).unwrap();
         state = at;
     }
@@ -78,7 +88,11 @@ fn act(
             break;
         }
         batches += 1;
-        let request = RollRequest { round, indices: 0..config.train.batch as u32, progress: 0.0 };
+        let request = RollRequest {
+            round,
+            indices: 0..config.train.batch as u32,
+            progress: 0.0,
+        };
         let rolled = roller.roll(&request).unwrap();
         made.extend(rolled.iter().cloned());
         let message = match config.train.mode {
@@ -127,7 +141,8 @@ fn free_running_training_keeps_the_ratio() {
     assert_eq!(state.round, 12);
     let limiter = state.limiter;
     assert!(limiter.inserted as usize <= made.len());
-    let balance = config.replay.samples_per_insert * limiter.inserted as f64 - (limiter.sampled + limiter.skipped) as f64;
+    let balance =
+        config.replay.samples_per_insert * limiter.inserted as f64 - (limiter.sampled + limiter.skipped) as f64;
     assert!(balance.abs() <= config.replay.error_band, "balance {balance}");
     assert_eq!(state.gradient_steps, limiter.sampled / 32);
 }

@@ -26,7 +26,7 @@ pub enum Event {
     /// The learner accepts actors at this address.
     Listening(String),
     /// Where training is.
-    Progress(Report),
+    Progress(Box<Report>),
     /// A line of the learner's stderr.
     LearnerSays(String),
     /// A line of an actor's stderr, or on its fate.
@@ -224,7 +224,7 @@ async fn read_progress(from: Option<impl AsyncRead + Unpin>, events: Events) {
     while let Ok(Some(line)) = lines.next_line().await {
         let event = match serde_json::from_str(&line) {
             Ok(Line::Listening { address }) => Event::Listening(address),
-            Ok(Line::Progress(report) | Line::Finished(report)) => Event::Progress(report),
+            Ok(Line::Progress(report) | Line::Finished(report)) => Event::Progress(Box::new(report)),
             Err(_) => Event::LearnerSays(line),
         };
         if events.send(event).await.is_err() {

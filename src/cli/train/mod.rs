@@ -120,7 +120,7 @@ impl Args {
                 Event::Listening(address) => fleet = Some(Fleet::start(self.actors, &address, &sender)?),
                 Event::Progress(report) => {
                     display.update(&report);
-                    last = Some(report);
+                    last = Some(*report);
                 }
                 Event::LearnerSays(line) => match line.strip_prefix("error: ") {
                     Some(message) => error = Some(message.to_string()),

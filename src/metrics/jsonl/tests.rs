@@ -1,7 +1,11 @@
 use super::*;
 
 fn row(round: u64) -> MetricsRow {
-    MetricsRow { round, seconds: round as f64 / 3.0, ..MetricsRow::default() }
+    MetricsRow {
+        round,
+        seconds: round as f64 / 3.0,
+        ..MetricsRow::default()
+    }
 }
 
 fn rounds(path: &Path) -> Vec<u64> {
@@ -52,7 +56,11 @@ fn a_resume_forgets_later_rounds_and_goes_on() {
     assert_eq!(log.truncate_after(1).unwrap(), 2);
     log.append(&row(2)).unwrap();
     assert_eq!(rounds(&path), [1, 2]);
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
 }
 
 #[test]

@@ -1,0 +1,250 @@
+//! The network task: feeds the session what happens and does what it says.
+
+use crate::link::{Link, Opened};
+use crate::worker::{Command, Overrides, WorkError, Worker};
+use std::future::pending;
+use std::pin::{Pin, pin};
+use std::time::{Duration, Instant};
+use thermoflow::protocol::address::Address;
+use thermoflow::protocol::{ActorAction, ActorEvent, ActorSession, Exit, Hello, WireError, decode_to_actor, encode};
+use thermoflow::random::{Purpose, Stream};
+use thermoflow::units::{Incarnation, Seq};
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, info, warn};
+
+/// How often the session looks at the time: well below its shortest pause, and nothing in CPU time.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What an actor is told on its command line.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The learner.
+    pub address: Address,
+    /// Name for people.
+    pub name: String,
+    /// In place of the run's `actor.device`.
+    pub device: Option<String>,
+    /// In place of the run's `actor.threads`.
+    pub threads: Option<usize>,
+    /// How long to look for a learner.
+    pub give_up: Duration,
+}
+
+/// Why an actor failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ActorError {
+    /// The roller failed.
+    #[error("this actor cannot go on")]
+    Work(#[from] WorkError),
+    /// No thread.
+    #[error("the roller's thread cannot be started")]
+    Thread(#[source] std::io::Error),
+    /// The learner refused it.
+    #[error("the learner at {address} refused this actor: {reason}")]
+    Refused {
+        /// Where.
+        address: Address,
+        /// Its words.
+        reason: String,
+    },
+    /// No learner for too long.
+    #[error("no learner at {address} for {} seconds, giving up: {last}", give_up.as_secs())]
+    GaveUp {
+        /// Where.
+        address: Address,
+        /// How long it was looked for.
+        give_up: Duration,
+        /// What was seen of it last.
+        last: String,
+    },
+}
+
+/// Rolls out for the learner at `settings.address` until the run is over or `shutdown` resolves.
+///
+/// # Errors
+/// Refused, no learner for too long, or the roller failed.
+pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ActorError> {
+    let incarnation = Incarnation(rand::random());
+    let overrides = Overrides {
+        device: settings.device.clone(),
+        threads: settings.threads,
+    };
+    let worker = Worker::start(incarnation, overrides).map_err(ActorError::Thread)?;
+    let started = Instant::now();
+    let hello = hello(&settings, incarnation);
+    info!(name = hello.name, %incarnation, address = %settings.address, "actor started");
+    let jitter = Stream::new(incarnation.0, Purpose::Bench, 0, 0);
+    let session = ActorSession::new(hello, settings.give_up, jitter, Duration::ZERO);
+    let mut actor = Actor {
+        address: settings.address,
+        session,
+        worker,
+        started,
+        link: None,
+        opening: None,
+    };
+    let (exit, stopped) = actor.run(shutdown).await;
+    if stopped {
+        return Ok(actor.worker.end()?);
+    }
+    let address = settings.address;
+    match exit {
+        Exit::Finished => info!("the run is over"),
+        Exit::Stopped { undelivered: 0 } => info!("stopped; everything was delivered"),
+        Exit::Stopped { undelivered } => warn!(undelivered, "stopped before everything was delivered"),
+        Exit::Refused(reason) => return Err(ActorError::Refused { address, reason }),
+        Exit::GaveUp(last) => {
+            return Err(ActorError::GaveUp {
+                address,
+                give_up: settings.give_up,
+                last,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn hello(settings: &Settings, incarnation: Incarnation) -> Hello {
+    // Only for people: an unknown host name is no reason to fail.
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Hello {
+        incarnation,
+        oldest: Seq(0),
+        name: settings.name.clone(),
+        host: host.trim().into(),
+        process: std::process::id(),
+        device: settings.device.clone().unwrap_or_default(),
+    }
+}
+
+type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
+
+struct Actor {
+    address: Address,
+    session: ActorSession,
+    worker: Worker,
+    started: Instant,
+    link: Option<Link>,
+    opening: Option<Opening>,
+}
+
+impl Actor {
+    /// Until the session exits, or (true) the worker stopped.
+    async fn run(&mut self, shutdown: impl Future<Output = ()>) -> (Exit, bool) {
+        let mut shutdown = pin!(shutdown);
+        let mut stopping = false;
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let event = tokio::select! {
+                rolled = self.worker.rolled() => match rolled {
+                    Some(batch) => ActorEvent::Rolled(batch),
+                    None => return (Exit::Stopped { undelivered: 0 }, true),
+                },
+                received = receive(&mut self.link) => self.received(received),
+                opened = open(&mut self.opening) => self.opened(opened),
+                () = &mut shutdown, if !stopping => {
+                    stopping = true;
+                    ActorEvent::Stop
+                }
+                _ = ticks.tick() => ActorEvent::Tick,
+            };
+            if let Some(exit) = self.handle(event).await {
+                return (exit, false);
+            }
+        }
+    }
+
+    fn received(&mut self, received: Result<Vec<u8>, String>) -> ActorEvent {
+        match received.map(|bytes| decode_to_actor(&bytes)) {
+            Ok(Ok(message)) => ActorEvent::Received(message),
+            Ok(Err(error)) => self.malformed(error),
+            Err(why) => self.disconnected(why),
+        }
+    }
+
+    fn malformed(&mut self, error: WireError) -> ActorEvent {
+        warn!(%error, "a message from the learner cannot be read");
+        self.link = None;
+        ActorEvent::Malformed(error)
+    }
+
+    fn disconnected(&mut self, why: String) -> ActorEvent {
+        debug!(why, "no connection to the learner");
+        self.link = None;
+        ActorEvent::Disconnected(why)
+    }
+
+    fn opened(&mut self, opened: Opened) -> ActorEvent {
+        self.opening = None;
+        match opened {
+            Ok(link) => {
+                self.link = Some(link);
+                ActorEvent::Connected
+            }
+            Err(why) => self.disconnected(why),
+        }
+    }
+
+    /// Feeds the session an event and does what it says; failing at that is the next event.
+    async fn handle(&mut self, event: ActorEvent) -> Option<Exit> {
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            let mut actions = Vec::new();
+            self.session.handle(self.started.elapsed(), event, &mut actions);
+            for action in actions {
+                match self.act(action).await {
+                    Ok(None) => {}
+                    Ok(Some(exit)) => return Some(exit),
+                    Err(why) => {
+                        next = Some(self.disconnected(why));
+                        break;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    async fn act(&mut self, action: ActorAction) -> Result<Option<Exit>, String> {
+        let command = match action {
+            ActorAction::Exit(exit) => return Ok(Some(exit)),
+            ActorAction::Connect => {
+                self.link = None;
+                self.opening = Some(Box::pin(Link::open(self.address)));
+                return Ok(None);
+            }
+            ActorAction::Send(message) => {
+                let link = self.link.as_mut().ok_or("there is no connection")?;
+                link.send(encode(&message)).await?;
+                return Ok(None);
+            }
+            ActorAction::Configure { config, table } => {
+                info!(task = config.task.name, mode = ?config.train.mode, "welcomed by the learner");
+                Command::Configure { config, table }
+            }
+            ActorAction::Load { version, data } => Command::Load { version, data },
+            ActorAction::Roll(request) => Command::Roll(request),
+        };
+        // A worker that has stopped says why by itself.
+        if self.worker.command(command) {
+            Ok(None)
+        } else {
+            Err("the learner sends more than can be taken".into())
+        }
+    }
+}
+
+async fn receive(link: &mut Option<Link>) -> Result<Vec<u8>, String> {
+    match link {
+        Some(link) => link.receive().await,
+        None => pending().await,
+    }
+}
+
+async fn open(opening: &mut Option<Opening>) -> Opened {
+    match opening {
+        Some(opening) => opening.await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,100 @@
+//! What the programs share about being processes: how they are asked to stop. Nothing of what they do.
+
+use std::io::Read;
+use std::process::ExitCode;
+use tokio::sync::oneshot;
+
+/// Exit code of a program that failed.
+pub const FAILED: u8 = 1;
+
+/// Exit code of a program whose arguments or input are wrong; clap uses the same.
+pub const BAD_INPUT: u8 = 2;
+
+/// Exit code of a program that was told twice to stop.
+const STOPPED_AT_ONCE: i32 = 130;
+
+/// Resolves when the process is asked to stop: SIGINT, SIGTERM, or, with `watch_stdin`, the end of standard input. A
+/// second signal ends the process at once.
+///
+/// The end of standard input is how a parent that dies in whatever way takes its children along: it holds the only
+/// writing end of a pipe.
+///
+/// # Errors
+/// When signals cannot be caught.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn stop_requested(watch_stdin: bool) -> std::io::Result<impl Future<Output = ()> + Send> {
+    let mut signals = Signals::new()?;
+    let stdin_closed = watch_stdin.then(stdin_closed);
+    let (requested, request) = oneshot::channel();
+    tokio::spawn(async move {
+        match stdin_closed {
+            Some(stdin_closed) => tokio::select! { () = signals.next() => (), _ = stdin_closed => () },
+            None => signals.next().await,
+        }
+        // Nobody listens any more when the program is ending by itself.
+        let _ = requested.send(());
+        signals.next().await;
+        std::process::exit(STOPPED_AT_ONCE);
+    });
+    Ok(async move {
+        if request.await.is_err() {
+            std::future::pending().await
+        }
+    })
+}
+
+/// Prints an error with its causes on one line and says how to exit.
+pub fn report(error: &anyhow::Error, is_bad_input: bool) -> ExitCode {
+    eprintln!("error: {}", format!("{error:#}").replace('\n', " "));
+    ExitCode::from(if is_bad_input { BAD_INPUT } else { FAILED })
+}
+
+fn stdin_closed() -> oneshot::Receiver<()> {
+    let (closed, watched) = oneshot::channel();
+    // A thread, not a task: reading standard input blocks, and the runtime would wait for it when it shuts down.
+    std::thread::spawn(move || {
+        let mut buffer = [0; 256];
+        while !matches!(std::io::stdin().read(&mut buffer), Ok(0) | Err(_)) {}
+        // The program may have ended by itself.
+        let _ = closed.send(());
+    });
+    watched
+}
+
+/// SIGINT and SIGTERM, or what the platform has.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! { _ = self.interrupt.recv() => (), _ = self.terminate.recv() => () }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
