@@ -41,12 +41,21 @@ impl StateGraph {
                 if env.is_complete(level.row(place)) {
                     complete.push((next + place) as u32);
                 }
-                children.extend(neighbours.list(place).map(|edge| index.insert(neighbours.states.row(edge)).0));
+                children.extend(
+                    neighbours
+                        .list(place)
+                        .map(|edge| index.insert(neighbours.states.row(edge)).0),
+                );
                 offsets.push(children.len() as u32);
             }
             next += level.len();
         }
-        Self { states: index.states().clone(), offsets, children, complete }
+        Self {
+            states: index.states().clone(),
+            offsets,
+            children,
+            complete,
+        }
     }
 
     /// The complete objects in order.
@@ -76,7 +85,13 @@ impl<'a> ExactPolicy<'a> {
     /// For the policies of `spec` on `graph`.
     pub fn new(graph: &'a StateGraph, spec: &PolicySpec) -> Self {
         let scores_depend_on_beta = spec.conditioning.embeds_beta();
-        Self { graph, clamp: Clamp::of(spec), scores_depend_on_beta, scores: Vec::new(), scored_at: None }
+        Self {
+            graph,
+            clamp: Clamp::of(spec),
+            scores_depend_on_beta,
+            scores: Vec::new(),
+            scored_at: None,
+        }
     }
 
     /// log P(x | β) of every complete object, in the order of [`StateGraph::complete`].
@@ -110,9 +125,13 @@ impl<'a> ExactPolicy<'a> {
 
     /// Fills the edge scores for `beta`; returns T(β).
     fn score(&mut self, env: &dyn Environment, backend: &mut dyn Backend, beta: f32) -> Result<f32, BackendError> {
-        let known = self.scored_at.is_some_and(|at| !self.scores_depend_on_beta || at == beta);
+        let known = self
+            .scored_at
+            .is_some_and(|at| !self.scores_depend_on_beta || at == beta);
         if known {
-            return Ok(backend.edge_scores(Direction::Forward, &Choices::new(env.state_width()), &[beta])?.scales[0]);
+            return Ok(backend
+                .edge_scores(Direction::Forward, &Choices::new(env.state_width()), &[beta])?
+                .scales[0]);
         }
         self.scores.clear();
         let mut scale = 1.0;

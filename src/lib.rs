@@ -4,9 +4,12 @@
 //! has the map.
 
 pub mod beta;
+pub mod checkpoint;
 pub mod config;
+pub mod durable;
 pub mod env;
 pub mod exact;
+pub mod metrics;
 pub mod objective;
 pub mod optimizer;
 pub mod policy;
@@ -16,9 +19,10 @@ pub mod random;
 pub mod replay;
 pub mod rollout;
 pub mod rounds;
-pub mod suggest;
 pub mod sampling;
 pub mod scoring;
+pub mod suggest;
+pub mod suggest;
 pub mod task;
 pub mod trainer;
 pub mod units;

@@ -1,4 +1,10 @@
-//! The thermoflow command.
-fn main() {
-    println!("{}", tch::Cuda::is_available());
+//! The `thermoflow` command: parse, set up logging, run, print what went wrong.
+
+mod cli;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(cli::Cli::parse())
 }

@@ -21,7 +21,11 @@ pub struct AdamState {
 impl AdamState {
     /// The state before the first step.
     pub fn new(parameters: usize) -> Self {
-        Self { step: 0, first: vec![0.0; parameters], second: vec![0.0; parameters] }
+        Self {
+            step: 0,
+            first: vec![0.0; parameters],
+            second: vec![0.0; parameters],
+        }
     }
 
     /// One step: clips `gradient` per group in place and updates the parameters; a log Z that is one number stays ≥ 0.
@@ -37,10 +41,16 @@ impl AdamState {
             let norm = norm(gradient);
             // As torch.nn.utils.clip_grad_norm_.
             let scale = (f64::from(config.clip_norm) / (norm + 1e-6)).min(1.0) as f32;
-            let lr = if group == Group::LogZ { config.log_z_lr } else { config.policy_lr };
+            let lr = if group == Group::LogZ {
+                config.log_z_lr
+            } else {
+                config.policy_lr
+            };
             let rate = (f64::from(lr) / correction1) as f32;
             let root = (1.0 / correction2.sqrt()) as f32;
-            let moments = self.first[range.clone()].iter_mut().zip(&mut self.second[range.clone()]);
+            let moments = self.first[range.clone()]
+                .iter_mut()
+                .zip(&mut self.second[range.clone()]);
             for ((value, g), (m, v)) in values[range].iter_mut().zip(gradient).zip(moments) {
                 *g *= scale;
                 *m = BETA1 * *m + (1.0 - BETA1) * *g;
@@ -60,5 +70,9 @@ impl AdamState {
 /// Euclidean norm, summed in f64.
 pub fn norm(values: &[f32]) -> f64 {
     // Partial sums over short runs in f32 let the compiler vectorise; the runs are added in f64.
-    values.chunks(256).map(|run| f64::from(run.iter().map(|v| v * v).sum::<f32>())).sum::<f64>().sqrt()
+    values
+        .chunks(256)
+        .map(|run| f64::from(run.iter().map(|v| v * v).sum::<f32>()))
+        .sum::<f64>()
+        .sqrt()
 }

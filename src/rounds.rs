@@ -48,7 +48,12 @@ impl Rounds {
     /// When a device is not available.
     pub fn new(config: &RunConfig, task: &Task) -> Result<Self, BackendError> {
         let roller = Roller::new(config, task, config.seed)?;
-        Ok(Self { roller, trainer: Trainer::new(config, task)?, config: config.clone(), round: 0 })
+        Ok(Self {
+            roller,
+            trainer: Trainer::new(config, task)?,
+            config: config.clone(),
+            round: 0,
+        })
     }
 
     /// Rolls out the trajectories of the next round with the newest weights.
@@ -59,18 +64,24 @@ impl Rounds {
         self.roller.load(PolicyVersion(self.round), self.trainer.parameters())?;
         let indices = 0..self.config.train.batch as u32;
         let progress = self.config.progress(self.round);
-        Ok(self.roller.roll(&RollRequest { round: self.round, indices, progress })?)
+        Ok(self.roller.roll(&RollRequest {
+            round: self.round,
+            indices,
+            progress,
+        })?)
     }
 
     /// Does the next round.
     ///
     /// # Errors
     /// When the device or the oracle fails.
-    pub fn next(&mut self) -> Result<RoundReport, RoundError> {
+    pub fn round(&mut self) -> Result<RoundReport, RoundError> {
         let trajectories = self.roll()?;
         let online = self.trainer.train_online(&trajectories)?;
         self.trainer.remember(&trajectories)?;
-        let replay = self.trainer.train_replay(self.round, self.config.progress(self.round))?;
+        let replay = self
+            .trainer
+            .train_replay(self.round, self.config.progress(self.round))?;
         self.round += 1;
         Ok(RoundReport { online, replay })
     }

@@ -49,7 +49,13 @@ impl<'a> Sampler<'a> {
     /// A sampler for the weights that `backend` holds.
     pub fn new(task: &'a Task, spec: &'a PolicySpec, backend: &'a mut dyn Backend, seed: u64) -> Self {
         let walker = Walker::new(task.env.clone(), spec, Direction::Forward);
-        Self { task, backend, walker, spec, seed }
+        Self {
+            task,
+            backend,
+            walker,
+            spec,
+            seed,
+        }
     }
 
     /// Samples `indices` at `beta`; `call` numbers the random streams.
@@ -58,8 +64,9 @@ impl<'a> Sampler<'a> {
     /// When the device or the oracle fails.
     pub fn sample(&mut self, beta: f32, call: u64, indices: std::ops::Range<u64>) -> Result<Samples, SampleError> {
         let env = &*self.task.env;
-        let mut streams: Vec<Stream> =
-            indices.map(|index| Stream::new(self.seed, Purpose::Sample, call, index)).collect();
+        let mut streams: Vec<Stream> = indices
+            .map(|index| Stream::new(self.seed, Purpose::Sample, call, index))
+            .collect();
         let mut starts = States::new(env.state_width());
         starts.extend(streams.iter().map(|_| env.initial()));
         let betas = vec![beta; starts.len()];
@@ -84,7 +91,9 @@ impl<'a> Sampler<'a> {
             let log_rewards: Vec<f32> = samples.y.iter().map(|&y| self.task.reward.log_reward(y)).collect();
             let log_pb = self.log_pb(beta, &samples)?;
             let parts = samples.walks.iter().zip(&log_rewards).zip(&log_pb);
-            elbo += parts.map(|((w, &r), pb)| f64::from(beta * r - w.log_p) + pb).sum::<f64>();
+            elbo += parts
+                .map(|((w, &r), pb)| f64::from(beta * r - w.log_p) + pb)
+                .sum::<f64>();
             seen.add(samples, &log_rewards, &log_pb);
         }
         let log_z_model = self.backend.log_z(&[beta])?[0];
@@ -97,7 +106,9 @@ impl<'a> Sampler<'a> {
         let paths = Paths::from_actions(env, samples.walks.iter().map(|w| &w.actions[..])).expect("walks are valid");
         let batch = Batch::new(env, self.spec.conditioning, &paths, &vec![beta; samples.walks.len()]);
         let log_probs = self.backend.forward(&batch)?;
-        Ok(batch.backward.sum_by_trajectory(&log_probs.backward, samples.walks.len()))
+        Ok(batch
+            .backward
+            .sum_by_trajectory(&log_probs.backward, samples.walks.len()))
     }
 }
 
@@ -147,7 +158,8 @@ impl Seen {
     fn add(&mut self, samples: Samples, log_rewards: &[f32], log_pb: &[f64]) {
         self.y.extend(samples.y.iter().map(|&y| f64::from(y)));
         self.log_rewards.extend(log_rewards.iter().map(|&r| f64::from(r)));
-        self.log_p.extend(samples.walks.iter().zip(log_pb).map(|(w, pb)| f64::from(w.log_p) - pb));
+        self.log_p
+            .extend(samples.walks.iter().zip(log_pb).map(|(w, pb)| f64::from(w.log_p) - pb));
         let scored = samples.objects.iter().zip(&samples.y);
         self.distinct.extend(scored.map(|(object, &y)| (object.to_vec(), y)));
     }
@@ -171,7 +183,11 @@ impl Seen {
             y_p90: percentile(0.9),
             top100_y: mean(&best.iter().map(|b| f64::from(b.1)).collect::<Vec<_>>()),
             top100_diversity: diversity(&best),
-            modes: self.distinct.keys().filter(|object| task.modes.contains(object)).count(),
+            modes: self
+                .distinct
+                .keys()
+                .filter(|object| task.modes.contains(object))
+                .count(),
             expected_log_reward,
             elbo,
             log_z_model: log_z_model.into(),

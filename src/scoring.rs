@@ -110,14 +110,23 @@ impl ScoreInput {
         if betas != trajectories {
             return Err(ScoringError::Count { betas, trajectories });
         }
-        if let Some((trajectory, &beta)) = self.beta.iter().enumerate().find(|(_, b)| !(b.is_finite() && **b > 0.0)) {
+        if let Some((trajectory, &beta)) = self
+            .beta
+            .iter()
+            .enumerate()
+            .find(|(_, b)| !(b.is_finite() && **b > 0.0))
+        {
             return Err(ScoringError::Beta { trajectory, beta });
         }
         let mut paths = Paths::new(env.state_width());
         for (trajectory, path) in self.trajectories.iter().enumerate() {
             let mut previous: Option<Vec<u8>> = None;
             for (step, text) in path.states.iter().enumerate() {
-                let state = env.parse(text).map_err(|source| ScoringError::State { trajectory, step, source })?;
+                let state = env.parse(text).map_err(|source| ScoringError::State {
+                    trajectory,
+                    step,
+                    source,
+                })?;
                 let follows = match &previous {
                     None => state == env.initial(),
                     Some(previous) => (0..env.action_count()).any(|action| {
@@ -133,7 +142,10 @@ impl ScoreInput {
                 previous = Some(state);
             }
             if !previous.is_some_and(|last| env.is_complete(&last)) {
-                return Err(ScoringError::Path { trajectory, reason: "it does not end with a complete object".into() });
+                return Err(ScoringError::Path {
+                    trajectory,
+                    reason: "it does not end with a complete object".into(),
+                });
             }
             paths.finish();
         }
@@ -165,7 +177,11 @@ pub fn score(
         loss_after_one_step: None,
     };
     if let Some(optimizer) = optimizer {
-        let norms = parameters.layout.tensors.iter().map(|t| (t.name.clone(), norm(&gradient[t.range()])));
+        let norms = parameters
+            .layout
+            .tensors
+            .iter()
+            .map(|t| (t.name.clone(), norm(&gradient[t.range()])));
         scored.grad_norm = Some(norms.collect());
         let mut moved = parameters.clone();
         AdamState::new(moved.values.len()).step(optimizer, &mut moved, &mut gradient);

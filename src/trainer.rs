@@ -86,10 +86,15 @@ impl Trainer {
         let n = self.config.replay.batch;
         // One stream chooses the x, the others belong to one replayed x each.
         let mut choice = Stream::new(self.config.seed, Purpose::Replay, draw, u64::MAX);
-        let Some(ids) = self.dataset.draw(n, &mut choice) else { return Ok(None) };
+        let Some(ids) = self.dataset.draw(n, &mut choice) else {
+            return Ok(None);
+        };
         let stream = |index| Stream::new(self.config.seed, Purpose::Replay, draw, index);
         let mut streams: Vec<Stream> = (0..n as u64).map(stream).collect();
-        let betas: Vec<f32> = streams.iter_mut().map(|s| self.config.train.beta.draw(progress, s)).collect();
+        let betas: Vec<f32> = streams
+            .iter_mut()
+            .map(|s| self.config.train.beta.draw(progress, s))
+            .collect();
         let mut objects = States::new(self.task.env.state_width());
         let mut log_rewards = Vec::with_capacity(n);
         for id in ids {
@@ -98,7 +103,9 @@ impl Trainer {
             log_rewards.push(object.log_reward);
         }
         self.backward_walker.forget();
-        let walks = self.backward_walker.walk(&mut *self.backend, &objects, &betas, 0.0, &mut streams)?;
+        let walks = self
+            .backward_walker
+            .walk(&mut *self.backend, &objects, &betas, 0.0, &mut streams)?;
         let paths = Paths::from_actions(&*self.task.env, walks.iter().map(|w| &w.actions[..]))?;
         self.train_on(&paths, &betas, &log_rewards).map(Some)
     }
@@ -121,7 +128,9 @@ impl Trainer {
             return Ok(());
         }
         let parameters = &mut self.parameters;
-        report.gradient_norms = self.optimizer.step(&self.config.optimizer, parameters, &mut self.gradient);
+        report.gradient_norms = self
+            .optimizer
+            .step(&self.config.optimizer, parameters, &mut self.gradient);
         self.backend.load(&self.parameters)?;
         Ok(())
     }

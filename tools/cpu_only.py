@@ -1,10 +1,10 @@
-"""Turns PyTorch's wheel for Linux, a CUDA build of 1.5 GB that needs 2 GB more of it, into one for the CPU alone (0.6 GB).
+"""Turns PyTorch's wheel for Linux, a CUDA build of 1.5 GB that needs 2 GB more, into one for the CPU alone (0.6 GB).
 
 The wheel's libraries name CUDA's as needed, so it is not enough to leave those out. Three things take their place:
-`libtorch.so` is made anew without the GPU half; the small runtime and profiling libraries that `libtorch_cpu.so` calls
-come from wheels of their own; and for `import torch` the rest are stand-ins, whose functions end the program if they are
-ever called. The stand-ins lie where only Python's half looks for them, because `torch-sys` takes a `libtorch_cuda.so`
-beside `libtorch.so` for a GPU build.
+`libtorch.so` is made anew without the GPU half; the small runtime and profiling libraries that `libtorch_cpu.so`
+calls come from wheels of their own; and for `import torch` the rest are stand-ins, whose functions end the program if
+they are ever called. The stand-ins lie where only Python's half looks for them, because `torch-sys` takes a
+`libtorch_cuda.so` beside `libtorch.so` for a GPU build.
 """
 
 import os
@@ -37,7 +37,7 @@ SYSTEM_LIBRARIES = ("libstdc++.so.6", "libc.so.6", "libdl.so.2")
 
 
 def unpack(torch: Path, cuda: Iterable[Path], site: Path) -> None:
-    """Makes `site` a folder of Python packages with a CPU-only `torch`, from its wheel and those of CUDA's libraries."""
+    """Makes `site` a folder of Python packages with a CPU-only `torch`, from its wheel and those of CUDA."""
     extract(torch, site, LEFT_OUT)
     libraries = site / "torch" / "lib"
     for wheel in cuda:
@@ -94,7 +94,7 @@ def missing_symbols(libraries: Path) -> Set[str]:
 def symbols(library: Path, undefined: bool) -> Set[str]:
     """The symbols that a library needs, or those that it has.
 
-    Those that it needs are without what it can do without (weak) and what carries a version of the C and C++ libraries.
+    Those that it needs leave out what it can do without (weak) and what is marked as the C and C++ libraries'.
     """
     listing = run(["readelf", "-W", "--dyn-syms", str(library)])
     rows = [line.split() for line in listing.splitlines()]
@@ -127,7 +127,7 @@ void *get_gil_checker(void) { return &checker; }
 /* Constructs a default argument, whose class Python then asks for. */
 static void nothing(void) {}
 static void *options_type[] = {class_type_info + 2, "Options"};
-static void *options_table[] = {0, options_type, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing};
+static void *options_table[] = {0, options_type, nothing, nothing, nothing, nothing, nothing, nothing, nothing};
 void make_options(void **self, char high_priority) __asm__("_ZN4c10d16ProcessGroupNCCL7OptionsC1Eb");
 void make_options(void **self, char high_priority) { (void)high_priority; *self = options_table + 2; }
 """

@@ -34,8 +34,8 @@ VERSION = "2.13.0"
 ROOT = Path(__file__).resolve().parent.parent
 LINK = ROOT / ".libtorch"
 
-#: PyTorch's wheels: (system, machine) -> end of the file name, and SHA-256 by Python. Any of them holds the same libtorch;
-#: the one for the Python at hand can be imported too.
+#: PyTorch's wheels: (system, machine) -> end of the file name, and SHA-256 by Python. Each has the same libtorch; the one
+#: for the Python at hand can be imported too.
 TORCH = {
     ("Linux", "x86_64"): (
         "manylinux_2_28_x86_64",
@@ -158,7 +158,7 @@ def fault(directory: Path, cuda: bool = False) -> Optional[str]:
 
 
 def version_of(directory: Path) -> Optional[str]:
-    """A libtorch's version, from the file that the zip archive (first) or the Python package has; None: it has neither."""
+    """A libtorch's version, from the file that the zip archive or the Python package has; None: it has neither."""
     for name, pattern in (("build-version", r"([\d.]+)"), ("version.py", r"__version__ = '([\d.]+)")):
         path = directory / name
         found = re.search(pattern, path.read_text()) if path.is_file() else None
@@ -250,7 +250,8 @@ def torch_wheel() -> tuple:
 
 def this_python() -> str:
     """This Python in the words of wheels: `cp311`; `cp313t` for one without a global lock."""
-    return f"cp{sys.version_info[0]}{sys.version_info[1]}" + ("t" if sysconfig.get_config_var("Py_GIL_DISABLED") else "")
+    free_threaded = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+    return f"cp{sys.version_info[0]}{sys.version_info[1]}{free_threaded}"
 
 
 @contextlib.contextmanager
@@ -282,7 +283,7 @@ def share_with(python: str) -> None:
     sites = [libtorch.resolve().parent, *sorted(cache().glob(f"torch-{VERSION}-*"))]
     site = next((site for site in sites if (site / "torch" / ("_C" + suffix)).is_file()), None)
     if site is None:
-        raise Failure(f"there is no PyTorch here that {python} could import; libtorch alone is enough for Thermoflow itself")
+        raise Failure(f"there is no PyTorch here that {python} could import (Thermoflow itself needs none)")
     entry = Path(packages, "thermoflow-torch.pth")
     if entry.is_file() and entry.read_text().strip() == str(site):
         return

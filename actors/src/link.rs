@@ -8,7 +8,9 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use std::time::Duration;
 use thermoflow::protocol::address::Address;
-use zeromq::{DealerRecvHalf, DealerSendHalf, DealerSocket, Socket, SocketEvent, SocketOptions, SocketRecv, SocketSend};
+use zeromq::{
+    DealerRecvHalf, DealerSendHalf, DealerSocket, Socket, SocketEvent, SocketOptions, SocketRecv, SocketSend,
+};
 
 /// How long one attempt to connect may take; shorter than the lease after which the session gives it up.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -33,7 +35,10 @@ impl Link {
         options.connect_timeout(CONNECT_WITHIN);
         let mut socket = DealerSocket::with_options(options);
         let events = socket.monitor().boxed();
-        socket.connect(&address.to_string()).await.map_err(|error| format!("{address} does not answer ({error})"))?;
+        socket
+            .connect(&address.to_string())
+            .await
+            .map_err(|error| format!("{address} does not answer ({error})"))?;
         let (send, receive) = socket.split();
         Ok(Self { send, receive, events })
     }

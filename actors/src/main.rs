@@ -45,13 +45,20 @@ const MAX_NAME: usize = 64;
 
 fn parse_name(text: &str) -> Result<String, String> {
     let good = !text.is_empty() && text.len() <= MAX_NAME && !text.chars().any(char::is_control);
-    if good { Ok(text.into()) } else { Err(format!("1 to {MAX_NAME} bytes without control characters are allowed")) }
+    if good {
+        Ok(text.into())
+    } else {
+        Err(format!("1 to {MAX_NAME} bytes without control characters are allowed"))
+    }
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,thermoflow_actors=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => process::report(&error, false),
@@ -67,7 +74,10 @@ fn start(args: Args) -> anyhow::Result<()> {
         give_up: Duration::from_secs(args.give_up_after),
     };
     // One thread: the network task waits nearly always, and the roller has a thread of its own.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
     runtime.block_on(async {
         let shutdown = process::stop_requested(args.watch_stdin).context("signals cannot be caught")?;
         run(settings, shutdown).await?;

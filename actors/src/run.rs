@@ -65,14 +65,24 @@ pub enum ActorError {
 /// Refused, no learner for too long, or the roller failed.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ActorError> {
     let incarnation = Incarnation(rand::random());
-    let overrides = Overrides { device: settings.device.clone(), threads: settings.threads };
+    let overrides = Overrides {
+        device: settings.device.clone(),
+        threads: settings.threads,
+    };
     let worker = Worker::start(incarnation, overrides).map_err(ActorError::Thread)?;
     let started = Instant::now();
     let hello = hello(&settings, incarnation);
     info!(name = hello.name, %incarnation, address = %settings.address, "actor started");
     let jitter = Stream::new(incarnation.0, Purpose::Bench, 0, 0);
     let session = ActorSession::new(hello, settings.give_up, jitter, Duration::ZERO);
-    let mut actor = Actor { address: settings.address, session, worker, started, link: None, opening: None };
+    let mut actor = Actor {
+        address: settings.address,
+        session,
+        worker,
+        started,
+        link: None,
+        opening: None,
+    };
     let (exit, stopped) = actor.run(shutdown).await;
     if stopped {
         return Ok(actor.worker.end()?);
@@ -83,7 +93,13 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         Exit::Stopped { undelivered: 0 } => info!("stopped; everything was delivered"),
         Exit::Stopped { undelivered } => warn!(undelivered, "stopped before everything was delivered"),
         Exit::Refused(reason) => return Err(ActorError::Refused { address, reason }),
-        Exit::GaveUp(last) => return Err(ActorError::GaveUp { address, give_up: settings.give_up, last }),
+        Exit::GaveUp(last) => {
+            return Err(ActorError::GaveUp {
+                address,
+                give_up: settings.give_up,
+                last,
+            });
+        }
     }
     Ok(())
 }
@@ -211,7 +227,11 @@ impl Actor {
             ActorAction::Roll(request) => Command::Roll(request),
         };
         // A worker that has stopped says why by itself.
-        if self.worker.command(command) { Ok(None) } else { Err("the learner sends more than can be taken".into()) }
+        if self.worker.command(command) {
+            Ok(None)
+        } else {
+            Err("the learner sends more than can be taken".into())
+        }
     }
 }
 

@@ -18,8 +18,14 @@ const ROLLED: usize = 1;
 
 /// What the worker is to do.
 pub(crate) enum Command {
-    Configure { config: Box<RunConfig>, table: Option<Blob> },
-    Load { version: PolicyVersion, data: Blob },
+    Configure {
+        config: Box<RunConfig>,
+        table: Option<Blob>,
+    },
+    Load {
+        version: PolicyVersion,
+        data: Blob,
+    },
     Roll(RollRequest),
 }
 
@@ -67,7 +73,11 @@ impl Worker {
         let (outbox, rolled) = mpsc::channel(ROLLED);
         let work = move || work(incarnation, &overrides, inbox, &outbox);
         let thread = std::thread::Builder::new().name("roller".into()).spawn(work)?;
-        Ok(Self { commands, rolled, thread })
+        Ok(Self {
+            commands,
+            rolled,
+            thread,
+        })
     }
 
     /// Hands over a command; false when the worker has stopped or is flooded.

@@ -1,2 +1,3 @@
 //! The learner library.
 mod router;
+pub mod training;

@@ -265,11 +265,15 @@ fn device(key: &str, text: &str) -> Checked {
     let numbered = text
         .strip_prefix("cuda:")
         .is_some_and(|n| n.parse::<u8>().is_ok_and(|parsed| parsed.to_string() == n));
-    let good = numbered || ["cpu", "cuda", "mps"].contains(&text);
+    let good = numbered || ["cpu", "cpu-torch", "cuda", "mps"].contains(&text);
     if good {
         Ok(())
     } else {
-        Err(Invalid::value(key, format!("{text:?}"), "cpu, cuda, cuda:N or mps"))
+        Err(Invalid::value(
+            key,
+            format!("{text:?}"),
+            "cpu, cpu-torch, cuda, cuda:N or mps",
+        ))
     }
 }
 
@@ -353,7 +357,7 @@ mod tests {
             (|c| c.actor.outbox = 0, "actor.outbox = 0 is not"),
             (
                 |c| c.actor.device = "gpu".into(),
-                "actor.device = \"gpu\" is not allowed: cpu, cuda, cuda:N or mps",
+                "actor.device = \"gpu\" is not allowed: cpu, cpu-torch, cuda, cuda:N or mps",
             ),
             (
                 |c| c.learner.device = "cuda:+1".into(),

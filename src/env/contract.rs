@@ -14,9 +14,17 @@ pub fn check(env: &dyn Environment) -> usize {
         check_children(env, state, &children, index);
         check_parents(env, state, &parents, index);
         check_features(env, state);
-        assert_eq!(env.parse(&env.format(state)).unwrap(), state, "format and parse are inverse");
+        assert_eq!(
+            env.parse(&env.format(state)).unwrap(),
+            state,
+            "format and parse are inverse"
+        );
     }
-    assert_eq!(edges(&states, &children, false), edges(&states, &parents, true), "children and parents agree");
+    assert_eq!(
+        edges(&states, &children, false),
+        edges(&states, &parents, true),
+        "children and parents agree"
+    );
     states.len()
 }
 
@@ -42,25 +50,40 @@ fn enumerate(env: &dyn Environment) -> States {
 
 fn check_children(env: &dyn Environment, state: &[u8], children: &Neighbours, index: usize) {
     let list = children.list(index);
-    assert_eq!(list.is_empty(), env.is_complete(state), "only complete objects have no child");
+    assert_eq!(
+        list.is_empty(),
+        env.is_complete(state),
+        "only complete objects have no child"
+    );
     let mut seen = BTreeSet::new();
     for edge in list {
         let mut next = state.to_vec();
-        assert!(env.step(&mut next, children.actions[edge]), "listed actions are possible");
+        assert!(
+            env.step(&mut next, children.actions[edge]),
+            "listed actions are possible"
+        );
         assert_eq!(next, children.states.row(edge), "step and children agree");
         assert!(seen.insert(next), "children are distinct");
     }
     for action in 0..env.action_count() as u16 + 2 {
         let mut next = state.to_vec();
         let possible = env.step(&mut next, action);
-        assert_eq!(possible, seen.contains(&next), "every possible action leads to a listed child");
+        assert_eq!(
+            possible,
+            seen.contains(&next),
+            "every possible action leads to a listed child"
+        );
         assert!(possible || next == state, "a refused action changes nothing");
     }
 }
 
 fn check_parents(env: &dyn Environment, state: &[u8], parents: &Neighbours, index: usize) {
     let list = parents.list(index);
-    assert_eq!(list.is_empty(), state == env.initial(), "only the initial state has no parent");
+    assert_eq!(
+        list.is_empty(),
+        state == env.initial(),
+        "only the initial state has no parent"
+    );
     for edge in list {
         let mut next = parents.states.row(edge).to_vec();
         assert!(env.step(&mut next, parents.actions[edge]));
@@ -72,7 +95,11 @@ fn check_features(env: &dyn Environment, state: &[u8]) {
     let mut ones = Vec::new();
     env.features(state, &mut ones);
     assert!(ones.iter().all(|&one| (one as usize) < env.feature_count()));
-    assert_eq!(ones.iter().collect::<BTreeSet<_>>().len(), ones.len(), "one-hot positions are distinct");
+    assert_eq!(
+        ones.iter().collect::<BTreeSet<_>>().len(),
+        ones.len(),
+        "one-hot positions are distinct"
+    );
 }
 
 type Edges = BTreeSet<(Vec<u8>, u16, Vec<u8>)>;

@@ -83,7 +83,10 @@ pub trait Environment: Debug + Send + Sync {
         if self.is_complete(&state) {
             return Ok(state);
         }
-        Err(EnvError::Object { text: text.into(), reason: "it is not complete".into() })
+        Err(EnvError::Object {
+            text: text.into(),
+            reason: "it is not complete".into(),
+        })
     }
 
     /// The object that a trajectory of actions builds.
@@ -94,9 +97,17 @@ pub trait Environment: Debug + Send + Sync {
         let mut state = self.initial().to_vec();
         for (step, &action) in actions.iter().enumerate() {
             if !self.step(&mut state, action) {
-                return Err(EnvError::Action { action, step, last: (self.action_count() - 1) as Action });
+                return Err(EnvError::Action {
+                    action,
+                    step,
+                    last: (self.action_count() - 1) as Action,
+                });
             }
         }
-        if self.is_complete(&state) { Ok(state) } else { Err(EnvError::Incomplete { steps: actions.len() }) }
+        if self.is_complete(&state) {
+            Ok(state)
+        } else {
+            Err(EnvError::Incomplete { steps: actions.len() })
+        }
     }
 }

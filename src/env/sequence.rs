@@ -36,7 +36,11 @@ impl SequenceEnv {
         let distinct: std::collections::BTreeSet<_> = alphabet.iter().collect();
         assert!(!alphabet.is_empty() && distinct.len() == alphabet.len() && alphabet.len() < PAD as usize);
         assert!(length > 0, "strings need at least one letter");
-        Self { alphabet, initial: vec![PAD; length], growth }
+        Self {
+            alphabet,
+            initial: vec![PAD; length],
+            growth,
+        }
     }
 
     fn letters(&self) -> usize {
@@ -98,7 +102,11 @@ impl Environment for SequenceEnv {
                 }
                 for letter in (0..letters).filter(|_| self.prepends()) {
                     if !is_run_of(&state[..used], letter) {
-                        prepend(out.push(Action::from(letters) + Action::from(letter), state), used, letter);
+                        prepend(
+                            out.push(Action::from(letters) + Action::from(letter), state),
+                            used,
+                            letter,
+                        );
                     }
                 }
             }
@@ -140,28 +148,48 @@ impl Environment for SequenceEnv {
     fn features(&self, state: &[u8], out: &mut Vec<u32>) {
         let letters = self.letters();
         let used = state.iter().take_while(|&&letter| letter != PAD);
-        out.extend(used.enumerate().map(|(position, &letter)| (position * letters + usize::from(letter)) as u32));
+        out.extend(
+            used.enumerate()
+                .map(|(position, &letter)| (position * letters + usize::from(letter)) as u32),
+        );
     }
 
     fn format(&self, state: &[u8]) -> String {
-        state[..length(state)].iter().map(|&letter| self.alphabet[usize::from(letter)]).collect()
+        state[..length(state)]
+            .iter()
+            .map(|&letter| self.alphabet[usize::from(letter)])
+            .collect()
     }
 
     /// Letters of the alphabet, or their numbers as digits where the alphabet has no digits and at most ten letters.
     fn parse(&self, text: &str) -> Result<Vec<u8>, EnvError> {
-        let refuse = |reason: String| EnvError::Object { text: text.into(), reason };
+        let refuse = |reason: String| EnvError::Object {
+            text: text.into(),
+            reason,
+        };
         let mut state = self.initial.clone();
         let count = text.chars().count();
         if count > state.len() {
-            return Err(refuse(format!("it has {count} letters, at most {} are allowed", state.len())));
+            return Err(refuse(format!(
+                "it has {count} letters, at most {} are allowed",
+                state.len()
+            )));
         }
         let digits_allowed = self.letters() <= 10 && !self.alphabet.iter().any(char::is_ascii_digit);
         for (slot, letter) in state.iter_mut().zip(text.chars()) {
-            let digit = letter.to_digit(10).map(|d| d as usize).filter(|&d| digits_allowed && d < self.letters());
-            let index = self.alphabet.iter().position(|&l| l == letter).or(digit).ok_or_else(|| {
-                let alphabet: String = self.alphabet.iter().collect();
-                refuse(format!("letter {letter:?} is not in the alphabet {alphabet}"))
-            })?;
+            let digit = letter
+                .to_digit(10)
+                .map(|d| d as usize)
+                .filter(|&d| digits_allowed && d < self.letters());
+            let index = self
+                .alphabet
+                .iter()
+                .position(|&l| l == letter)
+                .or(digit)
+                .ok_or_else(|| {
+                    let alphabet: String = self.alphabet.iter().collect();
+                    refuse(format!("letter {letter:?} is not in the alphabet {alphabet}"))
+                })?;
             *slot = index as u8;
         }
         Ok(state)
@@ -173,7 +201,10 @@ impl Environment for SequenceEnv {
             return Ok(state);
         }
         let reason = format!("it has {} letters, {} are needed", length(&state), state.len());
-        Err(EnvError::Object { text: text.into(), reason })
+        Err(EnvError::Object {
+            text: text.into(),
+            reason,
+        })
     }
 }
 
@@ -211,7 +242,12 @@ mod tests {
     fn bad_strings_are_named() {
         let env = SequenceEnv::new("ACGT", 4, Growth::PrependAppend);
         assert_eq!(env.parse("0213").unwrap(), env.parse("AGCT").unwrap());
-        for (text, expected) in [("ACGTA", "at most 4"), ("ACX", "'X'"), ("4", "'4'"), ("AC", "4 are needed")] {
+        for (text, expected) in [
+            ("ACGTA", "at most 4"),
+            ("ACX", "'X'"),
+            ("4", "'4'"),
+            ("AC", "4 are needed"),
+        ] {
             let message = env.parse_object(text).unwrap_err().to_string();
             assert!(message.contains(expected) && message.contains(text), "{message}");
         }

@@ -18,7 +18,10 @@ impl States {
     /// No states yet, rows of `width` bytes (at least 1).
     pub fn new(width: usize) -> Self {
         assert!(width > 0, "a state needs at least one byte");
-        Self { width, bytes: Vec::new() }
+        Self {
+            width,
+            bytes: Vec::new(),
+        }
     }
 
     /// Number of states.
@@ -82,7 +85,11 @@ pub struct Neighbours {
 impl Neighbours {
     /// No lists yet.
     pub fn new(width: usize) -> Self {
-        Self { offsets: vec![0], actions: Vec::new(), states: States::new(width) }
+        Self {
+            offsets: vec![0],
+            actions: Vec::new(),
+            states: States::new(width),
+        }
     }
 
     /// Adds an edge to the list under construction; returns the neighbour's row, a copy of `from`, to be changed.
@@ -119,7 +126,10 @@ pub struct StateIndex {
 impl StateIndex {
     /// An empty index.
     pub fn new(width: usize) -> Self {
-        Self { states: States::new(width), table: HashTable::new() }
+        Self {
+            states: States::new(width),
+            table: HashTable::new(),
+        }
     }
 
     /// The number of `state`, new if it was not there, and whether it is new.
@@ -131,13 +141,16 @@ impl StateIndex {
         let id = self.states.len() as u32;
         self.states.push(state);
         let states = &self.states;
-        self.table.insert_unique(hash, id, |&id| hash_of(states.row(id as usize)));
+        self.table
+            .insert_unique(hash, id, |&id| hash_of(states.row(id as usize)));
         (id, true)
     }
 
     /// The number of `state` if it is there.
     pub fn get(&self, state: &[u8]) -> Option<u32> {
-        self.table.find(hash_of(state), |&id| self.states.row(id as usize) == state).copied()
+        self.table
+            .find(hash_of(state), |&id| self.states.row(id as usize) == state)
+            .copied()
     }
 
     /// The distinct states by number.

@@ -25,7 +25,11 @@ pub fn trajectory_balance(batch: &Batch, log_probs: &LogProbs, log_rewards: &[f3
     assert_eq!(log_rewards.len(), n, "one log R per trajectory");
     let log_pf = batch.forward.sum_by_trajectory(&log_probs.forward, n);
     let log_pb = batch.backward.sum_by_trajectory(&log_probs.backward, n);
-    let log_z: Vec<f64> = batch.beta_of.iter().map(|&b| log_probs.log_z[b as usize].into()).collect();
+    let log_z: Vec<f64> = batch
+        .beta_of
+        .iter()
+        .map(|&b| log_probs.log_z[b as usize].into())
+        .collect();
     let residuals: Vec<f64> = (0..n)
         .map(|i| {
             let beta = f64::from(batch.betas[batch.beta_of[i] as usize]);
@@ -35,12 +39,29 @@ pub fn trajectory_balance(batch: &Batch, log_probs: &LogProbs, log_rewards: &[f3
     let loss = residuals.iter().map(|r| r * r).sum::<f64>() / n as f64;
     let slope: Vec<f32> = residuals.iter().map(|r| (2.0 * r / n as f64) as f32).collect();
     let mut gradient = LogProbs {
-        forward: batch.forward.step_trajectory.iter().map(|&t| slope[t as usize]).collect(),
-        backward: batch.backward.step_trajectory.iter().map(|&t| -slope[t as usize]).collect(),
+        forward: batch
+            .forward
+            .step_trajectory
+            .iter()
+            .map(|&t| slope[t as usize])
+            .collect(),
+        backward: batch
+            .backward
+            .step_trajectory
+            .iter()
+            .map(|&t| -slope[t as usize])
+            .collect(),
         log_z: vec![0.0; batch.betas.len()],
     };
     for (&beta, slope) in batch.beta_of.iter().zip(&slope) {
         gradient.log_z[beta as usize] += slope;
     }
-    Balance { loss, log_z, log_pf, log_pb, residuals, gradient }
+    Balance {
+        loss,
+        log_z,
+        log_pf,
+        log_pb,
+        residuals,
+        gradient,
+    }
 }

@@ -132,7 +132,8 @@ impl Choices {
         let edges = self.row(row as usize);
         let place = self.edge_target[edges.clone()].iter().position(|&t| t == target);
         self.step_row.push(row);
-        self.step_edge.push((edges.start + place.expect("a step leads to a neighbour")) as u32);
+        self.step_edge
+            .push((edges.start + place.expect("a step leads to a neighbour")) as u32);
         self.step_trajectory.push(trajectory);
     }
 
@@ -164,7 +165,11 @@ impl Batch {
     pub fn new(env: &dyn Environment, conditioning: Conditioning, paths: &Paths, betas: &[f32]) -> Self {
         assert_eq!(paths.len(), betas.len(), "one β per path");
         let (distinct, beta_of) = group_betas(betas);
-        let groups = if conditioning.embeds_beta() { beta_of.clone() } else { vec![0; betas.len()] };
+        let groups = if conditioning.embeds_beta() {
+            beta_of.clone()
+        } else {
+            vec![0; betas.len()]
+        };
         Self {
             forward: Choices::along(env, Direction::Forward, paths, &groups),
             backward: Choices::along(env, Direction::Backward, paths, &groups),

@@ -73,11 +73,19 @@ pub struct Layout {
 impl Layout {
     /// The tensors of a policy over states with `features` features.
     pub fn new(spec: &PolicySpec, features: usize) -> Arc<Self> {
-        let mut layout = Self { spec: spec.clone(), features, tensors: Vec::new() };
+        let mut layout = Self {
+            spec: spec.clone(),
+            features,
+            tensors: Vec::new(),
+        };
         layout.add_policy(Group::Forward);
         layout.add_policy(Group::Backward);
         if spec.conditioning.is_conditional() {
-            layout.add_mlp(Group::LogZ, "", &[spec.beta_features(), spec.beta_hidden, spec.beta_hidden, 1]);
+            layout.add_mlp(
+                Group::LogZ,
+                "",
+                &[spec.beta_features(), spec.beta_hidden, spec.beta_hidden, 1],
+            );
         } else {
             layout.add(Group::LogZ, "log_z".into(), vec![1]);
         }
@@ -85,13 +93,23 @@ impl Layout {
     }
 
     fn add_policy(&mut self, group: Group) {
-        let PolicySpec { conditioning, hidden, embed, beta_hidden, .. } = self.spec;
+        let PolicySpec {
+            conditioning,
+            hidden,
+            embed,
+            beta_hidden,
+            ..
+        } = self.spec;
         let beta_features = self.spec.beta_features();
         self.add_mlp(group, ".encoder", &[self.features, hidden, embed]);
         let joined = 2 * embed + if conditioning.embeds_beta() { beta_hidden } else { 0 };
         self.add_mlp(group, ".scorer", &[joined, hidden, 1]);
         if conditioning.is_conditional() {
-            self.add_mlp(group, ".beta_encoder", &[beta_features, beta_hidden, beta_hidden, beta_hidden]);
+            self.add_mlp(
+                group,
+                ".beta_encoder",
+                &[beta_features, beta_hidden, beta_hidden, beta_hidden],
+            );
         }
         if conditioning.scales_logits() {
             self.add_mlp(group, ".logit_scaler", &[beta_hidden, beta_hidden, beta_hidden, 1]);
@@ -108,7 +126,12 @@ impl Layout {
     }
 
     fn add(&mut self, group: Group, name: String, shape: Vec<usize>) {
-        self.tensors.push(TensorSpec { name, shape, offset: self.len(), group });
+        self.tensors.push(TensorSpec {
+            name,
+            shape,
+            offset: self.len(),
+            group,
+        });
     }
 
     /// Number of parameters.
@@ -133,7 +156,10 @@ impl Layout {
     /// # Panics
     /// When there is none: names come from this layout.
     pub fn tensor(&self, name: &str) -> &TensorSpec {
-        self.tensors.iter().find(|t| t.name == name).unwrap_or_else(|| panic!("no tensor {name}"))
+        self.tensors
+            .iter()
+            .find(|t| t.name == name)
+            .unwrap_or_else(|| panic!("no tensor {name}"))
     }
 }
 
@@ -156,12 +182,20 @@ impl Parameters {
         let mut inputs = 1;
         for (number, tensor) in layout.tensors.iter().enumerate() {
             // A bias follows its weight and shares its bound.
-            inputs = if tensor.shape.len() == 2 { tensor.shape[1] } else { inputs };
+            inputs = if tensor.shape.len() == 2 {
+                tensor.shape[1]
+            } else {
+                inputs
+            };
             let bound = 1.0 / (inputs as f64).sqrt();
             let mut stream = Stream::new(seed, Purpose::Weights, 0, number as u64);
             let lone_log_z = tensor.name == "log_z";
             for value in &mut values[tensor.range()] {
-                *value = if lone_log_z { UNCONDITIONAL_LOG_Z } else { stream.uniform(-bound, bound) as f32 };
+                *value = if lone_log_z {
+                    UNCONDITIONAL_LOG_Z
+                } else {
+                    stream.uniform(-bound, bound) as f32
+                };
             }
         }
         Self { layout, values }

@@ -17,7 +17,6 @@ pub use native::NativeBackend;
 pub use spec::{Conditioning, Parity, PolicySpec};
 pub use torch::TorchBackend;
 
-
 use crate::env::Environment;
 use std::sync::Arc;
 
@@ -45,7 +44,9 @@ pub struct EdgeScores {
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// The device does not exist here.
-    #[error("device {0:?} is not available (known are cpu, cpu-torch, cuda, cuda:N and mps; `thermoflow doctor` says what is here)")]
+    #[error(
+        "device {0:?} is not available (known are cpu, cpu-torch, cuda, cuda:N and mps; `thermoflow doctor` says what is here)"
+    )]
     Device(String),
     /// libtorch failed.
     #[error("libtorch failed")]

@@ -88,11 +88,15 @@ impl PolicySpec {
 
     /// Numbers that describe one β to the networks.
     pub fn beta_features(&self) -> usize {
-        if self.conditioning.uses_thermometer() { self.thermometer_bins } else { 1 }
+        if self.conditioning.uses_thermometer() {
+            self.thermometer_bins
+        } else {
+            1
+        }
     }
 
     /// Writes the description of one β, `[beta_features]`: β itself, or its thermometer code
-    /// min(max((β − bin_i)/gap + 1, 0), 1) (not clamped under `Parity::Published`).
+    /// min(max((β − bin_i)/gap, 0), 1) for bins at equal gaps over the range (not clamped under `Parity::Published`).
     pub fn encode_beta(&self, beta: f32, out: &mut Vec<f32>) {
         if !self.conditioning.uses_thermometer() {
             out.push(beta);
@@ -101,8 +105,12 @@ impl PolicySpec {
         let [low, high] = self.thermometer_range;
         let gap = (high - low) / (self.thermometer_bins - 1) as f32;
         out.extend((0..self.thermometer_bins).map(|bin| {
-            let code = (beta - (low + gap * bin as f32)) / gap + 1.0;
-            if self.parity == Parity::Published { code } else { code.clamp(0.0, 1.0) }
+            let code = (beta - (low + gap * bin as f32)) / gap;
+            if self.parity == Parity::Published {
+                code
+            } else {
+                code.clamp(0.0, 1.0)
+            }
         }));
     }
 }

@@ -19,7 +19,13 @@ const CONDITIONINGS: [Conditioning; 5] = [
 
 /// Odd sizes, so that the kernels' remainders are tested too.
 fn small_spec(conditioning: Conditioning) -> PolicySpec {
-    PolicySpec { hidden: 21, embed: 9, beta_hidden: 5, thermometer_bins: 4, ..PolicySpec::published(conditioning) }
+    PolicySpec {
+        hidden: 21,
+        embed: 9,
+        beta_hidden: 5,
+        thermometer_bins: 4,
+        ..PolicySpec::published(conditioning)
+    }
 }
 
 fn env(length: usize) -> Arc<dyn Environment> {
@@ -42,7 +48,13 @@ fn other_device() -> String {
 fn sampled(backend: &mut dyn Backend, env: &Arc<dyn Environment>, spec: &PolicySpec, n: usize) -> (Batch, Vec<f32>) {
     let mut streams: Vec<Stream> = (0..n as u64).map(|i| Stream::new(3, Purpose::Explore, 0, i)).collect();
     // Some β are shared by several trajectories.
-    let beta = |stream: &mut Stream| if stream.unit() < 0.3 { 2.0 } else { stream.uniform(1.0, 3.0) as f32 };
+    let beta = |stream: &mut Stream| {
+        if stream.unit() < 0.3 {
+            2.0
+        } else {
+            stream.uniform(1.0, 3.0) as f32
+        }
+    };
     let betas: Vec<f32> = streams.iter_mut().map(beta).collect();
     let mut starts = crate::env::States::new(env.state_width());
     starts.extend(betas.iter().map(|_| env.initial()));
@@ -50,9 +62,14 @@ fn sampled(backend: &mut dyn Backend, env: &Arc<dyn Environment>, spec: &PolicyS
     let walks = walker.walk(backend, &starts, &betas, 0.1, &mut streams).unwrap();
     let paths = Paths::from_actions(&**env, walks.iter().map(|w| &w.actions[..])).unwrap();
     let batch = Batch::new(&**env, spec.conditioning, &paths, &betas);
-    let log_p = batch.forward.sum_by_trajectory(&backend.forward(&batch).unwrap().forward, n);
+    let log_p = batch
+        .forward
+        .sum_by_trajectory(&backend.forward(&batch).unwrap().forward, n);
     for (walk, log_p) in walks.iter().zip(&log_p) {
-        assert!((f64::from(walk.log_p) - log_p).abs() < 1e-4, "log P at sampling is that of training");
+        assert!(
+            (f64::from(walk.log_p) - log_p).abs() < 1e-4,
+            "log P at sampling is that of training"
+        );
     }
     let log_rewards = streams.iter_mut().map(|s| s.uniform(-2.0, 2.0) as f32).collect();
     (batch, log_rewards)
@@ -92,7 +109,11 @@ fn gradients_agree_with_finite_differences() {
                 at.values = saved;
             }
             let measured = (losses[0] - losses[1]) / (2.0 * f64::from(step));
-            let computed: f64 = gradient[tensor.range()].iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
+            let computed: f64 = gradient[tensor.range()]
+                .iter()
+                .zip(&direction)
+                .map(|(g, d)| f64::from(g * d))
+                .sum();
             let tolerance = 0.02 * computed.abs().max(losses[0].max(1.0));
             assert!(
                 (measured - computed).abs() < tolerance,
@@ -110,13 +131,21 @@ fn backends_agree() {
         for conditioning in CONDITIONINGS {
             let env = env(5);
             // A low clip, so that some logits are clamped.
-            let spec = PolicySpec { parity, logit_clip: 0.4, ..small_spec(conditioning) };
+            let spec = PolicySpec {
+                parity,
+                logit_clip: 0.4,
+                ..small_spec(conditioning)
+            };
             let at = parameters(&spec, &*env, 2.0);
             let mut native = NativeBackend::new(env.clone(), &at);
             let mut torch = backend(&device, env.clone(), &at).unwrap();
             let (batch, log_rewards) = sampled(&mut native, &env, &spec, 40);
             let (a, b) = (native.forward(&batch).unwrap(), torch.forward(&batch).unwrap());
-            for (a, b) in [(&a.forward, &b.forward), (&a.backward, &b.backward), (&a.log_z, &b.log_z)] {
+            for (a, b) in [
+                (&a.forward, &b.forward),
+                (&a.backward, &b.backward),
+                (&a.log_z, &b.log_z),
+            ] {
                 assert_close(a, b, 1e-5, &format!("{conditioning:?} log-probabilities"));
             }
             let len = at.values.len();
@@ -137,7 +166,10 @@ fn backends_agree() {
 fn assert_close(a: &[f32], b: &[f32], tolerance: f32, what: &str) {
     assert_eq!(a.len(), b.len(), "{what}");
     for (index, (a, b)) in a.iter().zip(b).enumerate() {
-        assert!((a - b).abs() <= tolerance * b.abs().max(1.0), "{what}: {a} and {b} at {index}");
+        assert!(
+            (a - b).abs() <= tolerance * b.abs().max(1.0),
+            "{what}: {a} and {b} at {index}"
+        );
     }
 }
 
@@ -165,7 +197,12 @@ fn probabilities_sum_to_one_over_distinct_neighbours() {
                 if direction == Direction::Forward {
                     std::mem::swap(&mut forward, &mut backward);
                 }
-                let batch = Batch { forward, backward, betas: vec![1.7], beta_of: vec![0; n] };
+                let batch = Batch {
+                    forward,
+                    backward,
+                    betas: vec![1.7],
+                    beta_of: vec![0; n],
+                };
                 let out = backend.forward(&batch).unwrap();
                 let sum: f32 = out.forward.iter().chain(&out.backward).map(|log_p| log_p.exp()).sum();
                 assert!((sum - 1.0).abs() < 1e-5, "{conditioning:?} {direction:?}: {sum}");
@@ -183,7 +220,9 @@ fn sampled_frequencies_agree_with_exact_probabilities() {
         let spec = small_spec(conditioning);
         let mut backend = NativeBackend::new(env.clone(), &parameters(&spec, &*env, 3.0));
         let beta = 2.5;
-        let log_p = ExactPolicy::new(&graph, &spec).log_probabilities(&*env, &mut backend, beta).unwrap();
+        let log_p = ExactPolicy::new(&graph, &spec)
+            .log_probabilities(&*env, &mut backend, beta)
+            .unwrap();
         let total: f64 = log_p.iter().map(|p| p.exp()).sum();
         assert!((total - 1.0).abs() < 1e-6, "P(x) sums to {total}");
 
@@ -198,7 +237,11 @@ fn sampled_frequencies_agree_with_exact_probabilities() {
         for walk in &walks {
             counts[index[&env.object_of(&walk.actions).unwrap()[..]]] += 1.0;
         }
-        let expected = graph.complete.iter().zip(&log_p).map(|(&id, p)| (id, p.exp() * samples as f64));
+        let expected = graph
+            .complete
+            .iter()
+            .zip(&log_p)
+            .map(|(&id, p)| (id, p.exp() * samples as f64));
         // χ² with 26 degrees of freedom exceeds 60 with probability 2e-4; the streams are fixed, so this cannot flake.
         let chi2: f64 = expected.map(|(id, e)| (counts[id as usize] - e).powi(2) / e).sum();
         assert!(chi2 < 60.0, "{conditioning:?}: χ² = {chi2}");

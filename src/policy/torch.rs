@@ -39,17 +39,28 @@ impl TorchBackend {
     /// When the device fails.
     pub fn new(env: Arc<dyn Environment>, parameters: &Parameters, device: Device) -> Result<Self, BackendError> {
         let flat = leaf(&parameters.values, device)?;
-        Ok(Self { env, parameters: parameters.clone(), device, flat, outputs: None })
+        Ok(Self {
+            env,
+            parameters: parameters.clone(),
+            device,
+            flat,
+            outputs: None,
+        })
     }
 
     fn tensor(&self, name: &str) -> Result<Tensor, TchError> {
         let tensor = self.parameters.layout.tensor(name);
         let shape: Vec<i64> = tensor.shape.iter().map(|&n| n as i64).collect();
-        self.flat.f_narrow(0, tensor.offset as i64, tensor.len() as i64)?.f_view(&shape[..])
+        self.flat
+            .f_narrow(0, tensor.offset as i64, tensor.len() as i64)?
+            .f_view(&shape[..])
     }
 
     fn linear(&self, input: &Tensor, stem: &str) -> Result<Tensor, TchError> {
-        input.f_linear(&self.tensor(&format!("{stem}.weight"))?, Some(self.tensor(&format!("{stem}.bias"))?))
+        input.f_linear(
+            &self.tensor(&format!("{stem}.weight"))?,
+            Some(self.tensor(&format!("{stem}.bias"))?),
+        )
     }
 
     /// `layers` linear layers called `{stem}.0`, `{stem}.2` …
@@ -94,7 +105,11 @@ impl TorchBackend {
         choices: &Choices,
         betas: &[f32],
     ) -> Result<(Tensor, Option<Tensor>), TchError> {
-        let stem = if direction == Direction::Forward { "forward" } else { "backward" };
+        let stem = if direction == Direction::Forward {
+            "forward"
+        } else {
+            "backward"
+        };
         let conditioning = self.parameters.layout.spec.conditioning;
         let embed = |states: &States| self.mlp(&self.one_hot(states)?, &format!("{stem}.encoder"), 2);
         let sources = embed(choices.sources.states())?.f_index_select(0, &self.indices(&edge_sources(choices))?)?;
@@ -104,13 +119,18 @@ impl TorchBackend {
         if conditioning.is_conditional() {
             let embedded = self.mlp(&self.beta_codes(betas)?, &format!("{stem}.beta_encoder"), 3)?;
             if conditioning.scales_logits() {
-                scale = Some(self.mlp(&embedded, &format!("{stem}.logit_scaler"), 3)?.f_squeeze_dim(1)?);
+                scale = Some(
+                    self.mlp(&embedded, &format!("{stem}.logit_scaler"), 3)?
+                        .f_squeeze_dim(1)?,
+                );
             }
             if conditioning.embeds_beta() {
                 joined.push(embedded.f_index_select(0, &self.indices(&edge_groups(choices))?)?);
             }
         }
-        let scores = self.mlp(&Tensor::f_cat(&joined, 1)?, &format!("{stem}.scorer"), 2)?.f_squeeze_dim(1)?;
+        let scores = self
+            .mlp(&Tensor::f_cat(&joined, 1)?, &format!("{stem}.scorer"), 2)?
+            .f_squeeze_dim(1)?;
         Ok((scores, scale))
     }
 
@@ -120,20 +140,35 @@ impl TorchBackend {
             return Tensor::f_zeros([0], (Kind::Float, self.device));
         }
         let (scores, scale) = self.scores(direction, choices, &batch.betas)?;
-        let Padded { edges, padding, chosen, width } = Padded::new(choices);
+        let Padded {
+            edges,
+            padding,
+            chosen,
+            width,
+        } = Padded::new(choices);
         let shape = [choices.steps() as i64, width as i64];
         let mut logits = scores.f_index_select(0, &self.indices(&edges)?)?.f_view(shape)?;
         if let Some(scale) = scale {
-            let beta_of: Vec<u32> = choices.step_trajectory.iter().map(|&t| batch.beta_of[t as usize]).collect();
+            let beta_of: Vec<u32> = choices
+                .step_trajectory
+                .iter()
+                .map(|&t| batch.beta_of[t as usize])
+                .collect();
             logits = logits.f_mul(&scale.f_index_select(0, &self.indices(&beta_of)?)?.f_unsqueeze(1)?)?;
         }
         let clamp = Clamp::of(&self.parameters.layout.spec);
         if let Clamp::Logits(limit) = clamp {
             logits = logits.f_clamp(f64::from(-limit), f64::from(limit))?;
         }
-        let padding = Tensor::f_from_slice(&padding)?.f_view(shape)?.f_to_device(self.device)?;
-        let log_p = logits.f_masked_fill(&padding, f64::NEG_INFINITY)?.f_log_softmax(1, Kind::Float)?;
-        let log_p = log_p.f_gather(1, &self.indices(&chosen)?.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?;
+        let padding = Tensor::f_from_slice(&padding)?
+            .f_view(shape)?
+            .f_to_device(self.device)?;
+        let log_p = logits
+            .f_masked_fill(&padding, f64::NEG_INFINITY)?
+            .f_log_softmax(1, Kind::Float)?;
+        let log_p = log_p
+            .f_gather(1, &self.indices(&chosen)?.f_unsqueeze(1)?, false)?
+            .f_squeeze_dim(1)?;
         match clamp {
             Clamp::LogProbabilities(limit) => log_p.f_clamp(f64::from(-limit), f64::from(limit)),
             _ => Ok(log_p),
@@ -160,7 +195,11 @@ impl Backend for TorchBackend {
         let forward = self.log_probabilities(Direction::Forward, batch)?;
         let backward = self.log_probabilities(Direction::Backward, batch)?;
         let log_z = self.log_z_tensor(&batch.betas)?;
-        let out = LogProbs { forward: host(&forward)?, backward: host(&backward)?, log_z: host(&log_z)? };
+        let out = LogProbs {
+            forward: host(&forward)?,
+            backward: host(&backward)?,
+            log_z: host(&log_z)?,
+        };
         self.outputs = Some([forward, backward, log_z]);
         Ok(out)
     }
@@ -168,12 +207,18 @@ impl Backend for TorchBackend {
     fn backward(&mut self, _batch: &Batch, upstream: &LogProbs, gradient: &mut [f32]) -> Result<(), BackendError> {
         let outputs = self.outputs.take().expect("backward follows forward");
         let mut total = Tensor::f_zeros([], (Kind::Float, self.device))?;
-        for (output, upstream) in outputs.iter().zip([&upstream.forward, &upstream.backward, &upstream.log_z]) {
+        for (output, upstream) in outputs
+            .iter()
+            .zip([&upstream.forward, &upstream.backward, &upstream.log_z])
+        {
             let upstream = Tensor::f_from_slice(upstream)?.f_to_device(self.device)?;
             total = total.f_add(&output.f_mul(&upstream)?.f_sum(Kind::Float)?)?;
         }
         total.f_backward()?;
-        gradient.iter_mut().zip(host(&self.flat.f_grad()?)?).for_each(|(g, new)| *g += new);
+        gradient
+            .iter_mut()
+            .zip(host(&self.flat.f_grad()?)?)
+            .for_each(|(g, new)| *g += new);
         self.flat.zero_grad();
         Ok(())
     }
@@ -187,7 +232,10 @@ impl Backend for TorchBackend {
         tch::no_grad(|| {
             let (scores, scale) = self.scores(direction, choices, betas)?;
             let scales = scale.map_or_else(|| Ok(vec![1.0; betas.len()]), |scale| host(&scale))?;
-            Ok(EdgeScores { scores: host(&scores)?, scales })
+            Ok(EdgeScores {
+                scores: host(&scores)?,
+                scales,
+            })
         })
     }
 
@@ -211,7 +259,12 @@ struct Padded {
 impl Padded {
     fn new(choices: &Choices) -> Self {
         let width = (0..choices.rows()).map(|row| choices.row(row).len()).max().unwrap_or(0);
-        let mut padded = Self { edges: Vec::new(), padding: Vec::new(), chosen: Vec::new(), width };
+        let mut padded = Self {
+            edges: Vec::new(),
+            padding: Vec::new(),
+            chosen: Vec::new(),
+            width,
+        };
         for (&row, &chosen) in choices.step_row.iter().zip(&choices.step_edge) {
             let edges = choices.row(row as usize);
             padded.chosen.push(chosen - edges.start as u32);
@@ -225,15 +278,21 @@ impl Padded {
 }
 
 fn edge_sources(choices: &Choices) -> Vec<u32> {
-    (0..choices.rows()).flat_map(|row| choices.row(row).map(move |_| choices.row_source[row])).collect()
+    (0..choices.rows())
+        .flat_map(|row| choices.row(row).map(move |_| choices.row_source[row]))
+        .collect()
 }
 
 fn edge_groups(choices: &Choices) -> Vec<u32> {
-    (0..choices.rows()).flat_map(|row| choices.row(row).map(move |_| choices.row_group[row])).collect()
+    (0..choices.rows())
+        .flat_map(|row| choices.row(row).map(move |_| choices.row_group[row]))
+        .collect()
 }
 
 fn leaf(values: &[f32], device: Device) -> Result<Tensor, TchError> {
-    Ok(Tensor::f_from_slice(values)?.f_to_device(device)?.set_requires_grad(true))
+    Ok(Tensor::f_from_slice(values)?
+        .f_to_device(device)?
+        .set_requires_grad(true))
 }
 
 fn host(tensor: &Tensor) -> Result<Vec<f32>, TchError> {

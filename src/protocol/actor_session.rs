@@ -184,7 +184,11 @@ impl ActorSession {
 
     /// How the actor is doing.
     pub fn status(&self) -> ActorStatus {
-        ActorStatus { rolled: self.rolled, outbox: self.outbox.len() as u64, waiting: self.waiting() }
+        ActorStatus {
+            rolled: self.rolled,
+            outbox: self.outbox.len() as u64,
+            waiting: self.waiting(),
+        }
     }
 
     /// The oldest trajectory that was not acknowledged.
@@ -232,7 +236,9 @@ impl ActorSession {
         if matches!(self.link, Link::Down { .. }) {
             return;
         }
-        let pause = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MOST);
+        let pause = BACKOFF_FIRST
+            .saturating_mul(1 << self.failures.min(10))
+            .min(BACKOFF_MOST);
         let pause = pause.mul_f64(self.jitter.uniform(0.5, 1.5));
         self.failures += 1;
         self.lost_because = why;
@@ -244,8 +250,28 @@ impl ActorSession {
         match message {
             ToActor::Welcome(welcome) => self.welcomed(now, *welcome, out),
             ToActor::Ack { next, resend, newest } => self.acknowledged(now, next, resend, newest),
-            ToActor::Work { round, indices, version } => self.given(Work { round, indices, version }),
-            ToActor::Weights { version, progress, data } => self.weights(Loaded { version, progress, used: false }, data, out),
+            ToActor::Work {
+                round,
+                indices,
+                version,
+            } => self.given(Work {
+                round,
+                indices,
+                version,
+            }),
+            ToActor::Weights {
+                version,
+                progress,
+                data,
+            } => self.weights(
+                Loaded {
+                    version,
+                    progress,
+                    used: false,
+                },
+                data,
+                out,
+            ),
             ToActor::Heartbeat { newest } => self.newest = newest,
             ToActor::Stranger => {
                 if self.link == Link::Up {
@@ -257,7 +283,12 @@ impl ActorSession {
             ToActor::Finished => self.exit(Exit::Finished, out),
             ToActor::Farewell => {
                 if matches!(self.link, Link::Leaving { .. }) {
-                    self.exit(Exit::Stopped { undelivered: self.outbox.len() }, out);
+                    self.exit(
+                        Exit::Stopped {
+                            undelivered: self.outbox.len(),
+                        },
+                        out,
+                    );
                 }
             }
         }
@@ -269,7 +300,10 @@ impl ActorSession {
         }
         match &self.run {
             Some(run) if run.id != welcome.run => {
-                let reason = format!("this address now belongs to run {}, this actor works for run {}", welcome.run, run.id);
+                let reason = format!(
+                    "this address now belongs to run {}, this actor works for run {}",
+                    welcome.run, run.id
+                );
                 return self.exit(Exit::Refused(reason), out);
             }
             Some(_) => {}
@@ -293,8 +327,16 @@ impl ActorSession {
     fn configure(&mut self, config: RunConfig, id: String, table: Option<Blob>, out: &mut Vec<Action>) {
         let batch = config.actor.batch as u32;
         self.outbox = Outbox::new(super::window(&config));
-        self.run = Some(Run { id, mode: config.train.mode, batch, round_batch: config.train.batch as u32 });
-        out.push(Action::Configure { config: Box::new(config), table });
+        self.run = Some(Run {
+            id,
+            mode: config.train.mode,
+            batch,
+            round_batch: config.train.batch as u32,
+        });
+        out.push(Action::Configure {
+            config: Box::new(config),
+            table,
+        });
     }
 
     fn acknowledged(&mut self, now: Duration, next: Seq, resend: bool, newest: Option<PolicyVersion>) {
@@ -314,7 +356,8 @@ impl ActorSession {
         if run.mode != Mode::Sync || request.indices.is_empty() || request.indices.end > run.round_batch {
             return;
         }
-        self.work.retain(|queued| queued.round == request.round && queued.version == request.version);
+        self.work
+            .retain(|queued| queued.round == request.round && queued.version == request.version);
         let known = self.work.contains(&request) || self.rolling.as_ref() == Some(&request);
         if !known && self.work.len() < MAX_WORK {
             self.work.push_back(request);
@@ -357,7 +400,12 @@ impl ActorSession {
             Link::Opening { since } if now >= since + LEASE => self.lost(now, "it did not answer".into()),
             Link::Up if now >= self.heard + LEASE => self.lost(now, "it fell silent".into()),
             Link::Leaving { since } if now >= since + HEARTBEAT => {
-                return self.exit(Exit::Stopped { undelivered: self.outbox.len() }, out);
+                return self.exit(
+                    Exit::Stopped {
+                        undelivered: self.outbox.len(),
+                    },
+                    out,
+                );
             }
             _ => {}
         }
@@ -405,16 +453,26 @@ impl ActorSession {
         if self.rolling.is_some() || self.waiting() != Waiting::Nothing {
             return;
         }
-        let (Some(run), Some(loaded)) = (&self.run, &mut self.loaded) else { return };
+        let (Some(run), Some(loaded)) = (&self.run, &mut self.loaded) else {
+            return;
+        };
         let (version, progress) = (loaded.version, loaded.progress);
         let work = match run.mode {
-            Mode::Async => Some(Work { round: self.batches, indices: 0..run.batch, version }),
+            Mode::Async => Some(Work {
+                round: self.batches,
+                indices: 0..run.batch,
+                version,
+            }),
             Mode::Sync => self.work.pop_front(),
         };
         if let Some(work) = work {
             loaded.used = true;
             self.batches += 1;
-            out.push(Action::Roll(RollRequest { round: work.round, indices: work.indices.clone(), progress }));
+            out.push(Action::Roll(RollRequest {
+                round: work.round,
+                indices: work.indices.clone(),
+                progress,
+            }));
             self.rolling = Some(work);
         }
     }
@@ -448,7 +506,12 @@ impl ActorSession {
                 out.push(Action::Send(ToLearner::Goodbye));
             }
             Link::Up => {}
-            _ if done || now >= deadline => self.exit(Exit::Stopped { undelivered: self.outbox.len() }, out),
+            _ if done || now >= deadline => self.exit(
+                Exit::Stopped {
+                    undelivered: self.outbox.len(),
+                },
+                out,
+            ),
             _ => {}
         }
     }

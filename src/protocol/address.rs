@@ -42,7 +42,11 @@ impl FromStr for Address {
         let syntax = || AddressError::Syntax(text.into());
         let rest = text.strip_prefix("tcp://").unwrap_or(text);
         if let Ok(socket) = rest.parse::<SocketAddr>() {
-            return if socket.ip().is_loopback() { Ok(Self(socket)) } else { Err(AddressError::NotLoopback(text.into())) };
+            return if socket.ip().is_loopback() {
+                Ok(Self(socket))
+            } else {
+                Err(AddressError::NotLoopback(text.into()))
+            };
         }
         let (host, port) = rest.rsplit_once(':').ok_or_else(syntax)?;
         let port = port.parse().map_err(|_| syntax())?;
@@ -70,12 +74,29 @@ mod tests {
         for text in ["tcp://127.0.0.1:5", "127.8.9.1:5", "tcp://[::1]:5", "localhost:5"] {
             assert_eq!(text.parse::<Address>().unwrap().socket().port(), 5, "{text}");
         }
-        for text in ["tcp://0.0.0.0:5", "tcp://10.0.0.1:5", "tcp://[::]:5", "example.org:5", "tcp://*:5"] {
+        for text in [
+            "tcp://0.0.0.0:5",
+            "tcp://10.0.0.1:5",
+            "tcp://[::]:5",
+            "example.org:5",
+            "tcp://*:5",
+        ] {
             let error = text.parse::<Address>().unwrap_err();
             assert_eq!(error, AddressError::NotLoopback(text.into()));
-            assert!(error.to_string().contains(text) && error.to_string().contains("key"), "{error}");
+            assert!(
+                error.to_string().contains(text) && error.to_string().contains("key"),
+                "{error}"
+            );
         }
-        for text in ["", "tcp://", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "ipc:///tmp/x", ":5"] {
+        for text in [
+            "",
+            "tcp://",
+            "127.0.0.1",
+            "127.0.0.1:x",
+            "127.0.0.1:70000",
+            "ipc:///tmp/x",
+            ":5",
+        ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
         let shown = "localhost:0".parse::<Address>().unwrap().with_port(9).to_string();

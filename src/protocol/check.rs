@@ -1,12 +1,12 @@
 //! What of a trajectory is believed: every field is checked against the task before the learner stores or trains on it.
 
+use super::MAX_ROLL;
 use crate::config::{Mode, RunConfig};
 use crate::env::{EnvError, Environment};
 use crate::rollout::Trajectory;
 use crate::task::Task;
 use crate::task::reward::RewardShape;
 use crate::units::PolicyVersion;
-use super::MAX_ROLL;
 use std::sync::Arc;
 
 /// Largest difference between a stated log R and the one computed from y, nats (relative to 1 where log R is large).
@@ -92,7 +92,13 @@ impl Check {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn trajectory(&self, trajectory: &Trajectory, newest: Option<PolicyVersion>) -> Result<(), Rejection> {
-        let &Trajectory { beta, y, log_reward, log_pf, .. } = trajectory;
+        let &Trajectory {
+            beta,
+            y,
+            log_reward,
+            log_pf,
+            ..
+        } = trajectory;
         if !(beta.is_finite() && beta > 0.0) {
             return Err(Rejection::Beta(beta));
         }
@@ -104,8 +110,12 @@ impl Check {
         }
         let expected = self.reward.log_reward(y);
         // Written so that NaN is refused too.
-        if !((log_reward - expected).abs() <= LOG_REWARD_TOLERANCE * expected.abs().max(1.0)) {
-            return Err(Rejection::LogReward { stated: log_reward, y, expected });
+        if (log_reward - expected).abs() > LOG_REWARD_TOLERANCE * expected.abs().max(1.0) {
+            return Err(Rejection::LogReward {
+                stated: log_reward,
+                y,
+                expected,
+            });
         }
         self.origin(trajectory, newest)?;
         self.env.object_of(&trajectory.actions)?;
@@ -115,7 +125,12 @@ impl Check {
     /// Sync mode: version r is the weights of round r, also when a resumed learner has not come to r again. Async mode:
     /// version numbers are never used twice, so none is above the newest.
     fn origin(&self, trajectory: &Trajectory, newest: Option<PolicyVersion>) -> Result<(), Rejection> {
-        let &Trajectory { round, index, policy_version: stated, .. } = trajectory;
+        let &Trajectory {
+            round,
+            index,
+            policy_version: stated,
+            ..
+        } = trajectory;
         let known = match self.mode {
             Mode::Sync => stated == PolicyVersion(round),
             Mode::Async => newest.is_some_and(|newest| stated <= newest),
@@ -128,7 +143,12 @@ impl Check {
             Mode::Async => (MAX_BATCHES, MAX_ROLL),
         };
         if round >= rounds || index as usize >= batch {
-            return Err(Rejection::Place { round, index, rounds, batch });
+            return Err(Rejection::Place {
+                round,
+                index,
+                rounds,
+                batch,
+            });
         }
         Ok(())
     }
@@ -161,7 +181,10 @@ mod tests {
             (|t| t.actions[0] = 999, "actions"),
             (|t| t.policy_version = PolicyVersion(4), "weights"),
             (|t| t.index = 1000, "place"),
-            (|t| (t.round, t.policy_version) = (1_000_000, PolicyVersion(1_000_000)), "place"),
+            (
+                |t| (t.round, t.policy_version) = (1_000_000, PolicyVersion(1_000_000)),
+                "place",
+            ),
         ];
         for (number, (change, word)) in cases.into_iter().enumerate() {
             let mut bad = good.clone();
@@ -179,7 +202,13 @@ mod tests {
         check.trajectory(&trajectory, Some(PolicyVersion(4))).unwrap();
         for newest in [Some(PolicyVersion(2)), None] {
             let error = check.trajectory(&trajectory, newest).unwrap_err();
-            assert_eq!(error, Rejection::Version { stated: PolicyVersion(3), newest });
+            assert_eq!(
+                error,
+                Rejection::Version {
+                    stated: PolicyVersion(3),
+                    newest
+                }
+            );
         }
     }
 }

@@ -34,7 +34,10 @@ pub enum WireError {
     #[error("these bytes are no Thermoflow message")]
     Foreign,
     /// From another version of Thermoflow.
-    #[error("the other side speaks protocol {theirs}, this program speaks {}: use the same version on both", envelope::PROTOCOL)]
+    #[error(
+        "the other side speaks protocol {theirs}, this program speaks {}: use the same version on both",
+        envelope::PROTOCOL
+    )]
     Protocol {
         /// Its protocol.
         theirs: u8,
@@ -114,7 +117,10 @@ pub fn decode_to_actor(bytes: &[u8]) -> Result<ToActor, WireError> {
 
 fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, WireError> {
     if bytes.len() > limit {
-        return Err(WireError::Size { size: bytes.len(), limit });
+        return Err(WireError::Size {
+            size: bytes.len(),
+            limit,
+        });
     }
     let body = envelope::open(bytes)?;
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
@@ -123,7 +129,11 @@ fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, WireErro
 }
 
 fn limit(what: &'static str, length: usize, limit: usize) -> Result<(), WireError> {
-    if length > limit { Err(WireError::Length { what, length, limit }) } else { Ok(()) }
+    if length > limit {
+        Err(WireError::Length { what, length, limit })
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -139,15 +149,31 @@ mod tests {
 
     fn hello() -> Hello {
         let [name, host, device] = ["a", "b", "cpu"].map(String::from);
-        Hello { incarnation: Incarnation(5), oldest: Seq(0), name, host, process: 9, device }
+        Hello {
+            incarnation: Incarnation(5),
+            oldest: Seq(0),
+            name,
+            host,
+            process: 9,
+            device,
+        }
     }
 
     fn to_learner() -> Vec<ToLearner> {
         vec![
             ToLearner::Hello(hello()),
-            ToLearner::Trajectories { first: Seq(0), batch: (0..3).map(|i| example_trajectory(0, i)).collect() },
-            ToLearner::WantWeights { have: Some(PolicyVersion(7)) },
-            ToLearner::Heartbeat(ActorStatus { rolled: 1, outbox: 2, waiting: Waiting::Acks }),
+            ToLearner::Trajectories {
+                first: Seq(0),
+                batch: (0..3).map(|i| example_trajectory(0, i)).collect(),
+            },
+            ToLearner::WantWeights {
+                have: Some(PolicyVersion(7)),
+            },
+            ToLearner::Heartbeat(ActorStatus {
+                rolled: 1,
+                outbox: 2,
+                waiting: Waiting::Acks,
+            }),
             ToLearner::Goodbye,
         ]
     }
@@ -157,10 +183,28 @@ mod tests {
         let table = Some(Blob(vec![1, 2, 3]));
         let newest = Some(PolicyVersion(4));
         vec![
-            ToActor::Welcome(Box::new(Welcome { run, config, table, next: Seq(3), newest })),
-            ToActor::Ack { next: Seq(9), resend: true, newest },
-            ToActor::Work { round: 3, indices: 1..4, version: PolicyVersion(3) },
-            ToActor::Weights { version: PolicyVersion(3), progress: 0.5, data: Blob(vec![0; 300]) },
+            ToActor::Welcome(Box::new(Welcome {
+                run,
+                config,
+                table,
+                next: Seq(3),
+                newest,
+            })),
+            ToActor::Ack {
+                next: Seq(9),
+                resend: true,
+                newest,
+            },
+            ToActor::Work {
+                round: 3,
+                indices: 1..4,
+                version: PolicyVersion(3),
+            },
+            ToActor::Weights {
+                version: PolicyVersion(3),
+                progress: 0.5,
+                data: Blob(vec![0; 300]),
+            },
             ToActor::Heartbeat { newest: None },
             ToActor::Stranger,
             ToActor::Refused { reason: "no".into() },
@@ -177,7 +221,11 @@ mod tests {
         for message in to_actor() {
             assert_eq!(decode_to_actor(&encode(&message)).unwrap(), message);
         }
-        let weights = encode(&ToActor::Weights { version: PolicyVersion(1), progress: 0.0, data: Blob(vec![200; 10_000]) });
+        let weights = encode(&ToActor::Weights {
+            version: PolicyVersion(1),
+            progress: 0.0,
+            data: Blob(vec![200; 10_000]),
+        });
         assert!(weights.len() < 10_100, "bytes travel as bytes: {}", weights.len());
     }
 
@@ -194,16 +242,26 @@ mod tests {
         assert!(matches!(decode_to_learner(&long), Err(WireError::Size { .. })));
         let name = "x".repeat(MAX_NAME + 1);
         let long = encode(&ToLearner::Hello(Hello { name, ..hello() }));
-        assert!(matches!(decode_to_learner(&long), Err(WireError::Length { what: "actor name", .. })));
+        assert!(matches!(
+            decode_to_learner(&long),
+            Err(WireError::Length { what: "actor name", .. })
+        ));
         let batch = vec![example_trajectory(0, 0); MAX_BATCH + 1];
         let long = encode(&ToLearner::Trajectories { first: Seq(0), batch });
-        assert!(matches!(decode_to_learner(&long), Err(WireError::Length { what: "batch", .. })));
+        assert!(matches!(
+            decode_to_learner(&long),
+            Err(WireError::Length { what: "batch", .. })
+        ));
     }
 
     /// A list, text or byte string that claims 2³² elements and has none must not be allocated for.
     #[test]
     fn claimed_lengths_are_not_allocated() {
-        for claim in [[0xdd, 255, 255, 255, 255], [0xdb, 255, 255, 255, 255], [0xc6, 255, 255, 255, 255]] {
+        for claim in [
+            [0xdd, 255, 255, 255, 255],
+            [0xdb, 255, 255, 255, 255],
+            [0xc6, 255, 255, 255, 255],
+        ] {
             let body = [b"\x81\xacTrajectories\x92\x00".as_slice(), &claim].concat();
             let bytes = [&envelope::begin(0)[..], &body].concat();
             assert!(matches!(decode_to_learner(&bytes), Err(WireError::Malformed(_))));

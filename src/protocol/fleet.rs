@@ -160,7 +160,14 @@ impl Fleet {
     /// # Panics
     /// Never: a resolved configuration is representable as JSON.
     pub fn new(settings: FleetSettings, task: &Task) -> Self {
-        let FleetSettings { run, config, table, known, first_round, early } = settings;
+        let FleetSettings {
+            run,
+            config,
+            table,
+            known,
+            first_round,
+            early,
+        } = settings;
         let rounds = (config.train.mode == Mode::Sync).then(|| Rounds::new(config.train.batch, first_round, early));
         Self {
             run,
@@ -220,7 +227,9 @@ impl Fleet {
             self.counters.strangers += 1;
             return out.push(Action::Send(route, ToActor::Stranger));
         };
-        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        let Some(peer) = self.peers.get_mut(&incarnation) else {
+            return;
+        };
         peer.heard = now;
         let returned = !std::mem::replace(&mut peer.present, true);
         match message {
@@ -249,9 +258,15 @@ impl Fleet {
         }
         // What the actor no longer holds was acknowledged in an earlier life of the learner.
         let known = self.known.get(&incarnation).copied().unwrap_or_default().max(oldest);
-        let peer = self.peers.entry(incarnation).or_insert_with(|| Peer::new(hello.clone(), known, now));
+        let peer = self
+            .peers
+            .entry(incarnation)
+            .or_insert_with(|| Peer::new(hello.clone(), known, now));
         if oldest > peer.committed {
-            let reason = format!("it has dropped trajectories from {} on that were not acknowledged", peer.committed);
+            let reason = format!(
+                "it has dropped trajectories from {} on that were not acknowledged",
+                peer.committed
+            );
             return self.refuse(route, reason, out);
         }
         if let Some(old) = peer.route.take() {
@@ -299,10 +314,16 @@ impl Fleet {
         batch: Vec<Trajectory>,
         out: &mut Vec<Action>,
     ) {
-        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        let Some(peer) = self.peers.get_mut(&incarnation) else {
+            return;
+        };
         let Some(route) = peer.route.clone() else { return };
         let accepted = peer.accepted;
-        let ack = |resend| ToActor::Ack { next: peer.committed, resend, newest: self.newest };
+        let ack = |resend| ToActor::Ack {
+            next: peer.committed,
+            resend,
+            newest: self.newest,
+        };
         if first > accepted {
             self.counters.gaps += 1;
             return out.push(Action::Send(route, ack(true)));
@@ -319,7 +340,11 @@ impl Fleet {
             return;
         }
         if let Some(error) = fresh.iter().find_map(|t| self.check.trajectory(t, self.newest).err()) {
-            self.refuse(route.clone(), format!("a trajectory was refused: {}", super::chain(&error)), out);
+            self.refuse(
+                route.clone(),
+                format!("a trajectory was refused: {}", super::chain(&error)),
+                out,
+            );
             return self.disconnected(now, &route, out);
         }
         self.accept(incarnation, batch, old, out);
@@ -327,7 +352,9 @@ impl Fleet {
 
     /// Hands everything after the first `old` trajectories of a checked batch on.
     fn accept(&mut self, incarnation: Incarnation, batch: Vec<Trajectory>, old: usize, out: &mut Vec<Action>) {
-        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        let Some(peer) = self.peers.get_mut(&incarnation) else {
+            return;
+        };
         let fresh = batch.len() - old;
         let numbered = (peer.accepted.0..).map(Seq).zip(batch.into_iter().skip(old));
         let rows: Vec<_> = numbered
@@ -340,7 +367,13 @@ impl Fleet {
         peer.accepted.0 += fresh as u64;
         peer.taken += rows.len() as u64;
         let (actor, next) = (peer.name.clone(), peer.accepted);
-        out.push(Action::Commit(Commit { incarnation, actor, rows, next, newest: self.newest }));
+        out.push(Action::Commit(Commit {
+            incarnation,
+            actor,
+            rows,
+            next,
+            newest: self.newest,
+        }));
         self.complete(out);
     }
 
@@ -352,10 +385,19 @@ impl Fleet {
 
     fn committed(&mut self, incarnation: Incarnation, next: Seq, out: &mut Vec<Action>) {
         self.known.insert(incarnation, next);
-        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        let Some(peer) = self.peers.get_mut(&incarnation) else {
+            return;
+        };
         peer.committed = next;
         if let Some(route) = peer.route.clone().filter(|_| peer.present) {
-            out.push(Action::Send(route, ToActor::Ack { next, resend: false, newest: self.newest }));
+            out.push(Action::Send(
+                route,
+                ToActor::Ack {
+                    next,
+                    resend: false,
+                    newest: self.newest,
+                },
+            ));
         }
     }
 
@@ -366,7 +408,9 @@ impl Fleet {
         have: Option<PolicyVersion>,
         out: &mut Vec<Action>,
     ) {
-        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        let Some(peer) = self.peers.get_mut(&incarnation) else {
+            return;
+        };
         if let (Some(newest), Some(route)) = (self.newest, peer.route.clone())
             && have != Some(newest)
             && peer.needs_weights(newest, true, now)
@@ -376,7 +420,9 @@ impl Fleet {
     }
 
     fn heartbeat(&mut self, now: Duration, incarnation: Incarnation, status: ActorStatus, out: &mut Vec<Action>) {
-        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        let Some(peer) = self.peers.get_mut(&incarnation) else {
+            return;
+        };
         peer.status = status;
         if let Some(route) = peer.route.clone() {
             out.push(Action::Send(route, ToActor::Heartbeat { newest: self.newest }));
@@ -410,15 +456,28 @@ impl Fleet {
     /// Gives the round's free places to those who owe nothing, or to all when everyone does.
     fn assign(&mut self, now: Duration, out: &mut Vec<Action>) {
         let Some(rounds) = &mut self.rounds else { return };
-        let present: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.present).map(|(&id, _)| id).collect();
-        let idle: Vec<_> = present.iter().copied().filter(|&id| rounds.owed(id).is_empty()).collect();
+        let present: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.present)
+            .map(|(&id, _)| id)
+            .collect();
+        let idle: Vec<_> = present
+            .iter()
+            .copied()
+            .filter(|&id| rounds.owed(id).is_empty())
+            .collect();
         for (incarnation, indices) in rounds.assign(if idle.is_empty() { &present } else { &idle }) {
             self.send_work(now, incarnation, indices, out);
         }
     }
 
     fn send_owed(&mut self, now: Duration, incarnation: Incarnation, out: &mut Vec<Action>) {
-        let owed = self.rounds.as_ref().map(|rounds| rounds.owed(incarnation)).unwrap_or_default();
+        let owed = self
+            .rounds
+            .as_ref()
+            .map(|rounds| rounds.owed(incarnation))
+            .unwrap_or_default();
         for indices in owed {
             self.send_work(now, incarnation, indices, out);
         }
@@ -431,18 +490,31 @@ impl Fleet {
         indices: std::ops::Range<u32>,
         out: &mut Vec<Action>,
     ) {
-        let Some((round, version)) = self.rounds.as_ref().and_then(Rounds::version) else { return };
-        let Some(peer) = self.peers.get_mut(&incarnation) else { return };
+        let Some((round, version)) = self.rounds.as_ref().and_then(Rounds::version) else {
+            return;
+        };
+        let Some(peer) = self.peers.get_mut(&incarnation) else {
+            return;
+        };
         let Some(route) = peer.route.clone() else { return };
         peer.work_sent = now;
         if peer.needs_weights(version, false, now) {
             out.push(Action::SendWeights(route.clone()));
         }
-        out.push(Action::Send(route, ToActor::Work { round, indices, version }));
+        out.push(Action::Send(
+            route,
+            ToActor::Work {
+                round,
+                indices,
+                version,
+            },
+        ));
     }
 
     fn disconnected(&mut self, now: Duration, route: &Route, out: &mut Vec<Action>) {
-        let Some(incarnation) = self.routes.remove(route) else { return };
+        let Some(incarnation) = self.routes.remove(route) else {
+            return;
+        };
         if let Some(peer) = self.peers.get_mut(&incarnation) {
             peer.route = None;
             self.lose(now, incarnation, out);
@@ -461,7 +533,12 @@ impl Fleet {
     }
 
     fn tick(&mut self, now: Duration, out: &mut Vec<Action>) {
-        let silent: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.is_silent(now)).map(|(&id, _)| id).collect();
+        let silent: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.is_silent(now))
+            .map(|(&id, _)| id)
+            .collect();
         for incarnation in silent {
             self.lose(now, incarnation, out);
         }
@@ -477,7 +554,11 @@ impl Fleet {
 
     fn finish(&mut self, out: &mut Vec<Action>) {
         self.finished = true;
-        let routes = self.peers.values().filter(|peer| peer.present).filter_map(|peer| peer.route.clone());
+        let routes = self
+            .peers
+            .values()
+            .filter(|peer| peer.present)
+            .filter_map(|peer| peer.route.clone());
         out.extend(routes.map(|route| Action::Send(route, ToActor::Finished)));
     }
 }

@@ -18,12 +18,14 @@ mod rounds;
 mod simulation;
 pub mod weights;
 
-pub use actor_session::{ActorSession, Exit};
 pub use actor_session::{Action as ActorAction, Event as ActorEvent};
+pub use actor_session::{ActorSession, Exit};
 pub use check::{Check, Rejection};
 pub use codec::{MAX_BATCH, MAX_TO_ACTOR, MAX_TO_LEARNER, WireError, decode_to_actor, decode_to_learner, encode};
 pub use envelope::PROTOCOL;
-pub use fleet::{Action as FleetAction, Commit, Counters, Event as FleetEvent, Fleet, FleetSettings, PeerReport, Route};
+pub use fleet::{
+    Action as FleetAction, Commit, Counters, Event as FleetEvent, Fleet, FleetSettings, PeerReport, Route,
+};
 pub use messages::{ActorStatus, Blob, Hello, ToActor, ToLearner, Waiting, Welcome};
 
 use crate::config::RunConfig;
@@ -46,7 +48,10 @@ pub const MAX_ROLL: usize = 1 << 20;
 /// Most trajectories of one actor that may be unacknowledged. Both sides compute it from the run's configuration: the
 /// actor stops rolling out, and the learner drops (and counts) what goes beyond.
 pub fn window(config: &RunConfig) -> usize {
-    config.actor.outbox.saturating_mul(config.actor.batch.max(config.train.batch))
+    config
+        .actor
+        .outbox
+        .saturating_mul(config.actor.batch.max(config.train.batch))
 }
 
 /// An error with all its causes, on one line.

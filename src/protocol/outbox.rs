@@ -17,7 +17,12 @@ pub(super) struct Outbox {
 impl Outbox {
     /// Keeps at most `capacity` trajectories.
     pub fn new(capacity: usize) -> Self {
-        Self { waiting: VecDeque::new(), oldest: 0, unsent: 0, capacity }
+        Self {
+            waiting: VecDeque::new(),
+            oldest: 0,
+            unsent: 0,
+            capacity,
+        }
     }
 
     /// Number of the oldest trajectory that is not acknowledged.
@@ -64,7 +69,13 @@ impl Outbox {
     /// The next message's worth of what was not sent yet.
     pub fn next_batch(&mut self) -> Option<(Seq, Vec<Trajectory>)> {
         let first = self.unsent;
-        let batch: Vec<_> = self.waiting.iter().skip((first - self.oldest) as usize).take(MAX_BATCH).cloned().collect();
+        let batch: Vec<_> = self
+            .waiting
+            .iter()
+            .skip((first - self.oldest) as usize)
+            .take(MAX_BATCH)
+            .cloned()
+            .collect();
         self.unsent += batch.len() as u64;
         (!batch.is_empty()).then_some((Seq(first), batch))
     }
@@ -97,7 +108,9 @@ mod tests {
     fn a_large_roll_out_is_sent_in_several_messages() {
         let mut outbox = Outbox::new(2 * MAX_BATCH);
         outbox.push((0..MAX_BATCH as u32 + 5).map(|i| example_trajectory(0, i)).collect());
-        let sizes: Vec<_> = std::iter::from_fn(|| outbox.next_batch()).map(|(first, b)| (first.0, b.len())).collect();
+        let sizes: Vec<_> = std::iter::from_fn(|| outbox.next_batch())
+            .map(|(first, b)| (first.0, b.len()))
+            .collect();
         assert_eq!(sizes, [(0, MAX_BATCH), (MAX_BATCH as u64, 5)]);
     }
 }

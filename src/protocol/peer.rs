@@ -63,7 +63,9 @@ impl Peer {
     /// True, and noted, when `version` must be sent: it was not yet on this connection (or is asked for again long
     /// after). So an actor that asks without end gets each version once per [`RESEND`], whatever it reads.
     pub fn needs_weights(&mut self, version: PolicyVersion, again: bool, now: Duration) -> bool {
-        let on_its_way = self.weights_sent.is_some_and(|(sent, at)| sent == version && !(again && now >= at + RESEND));
+        let on_its_way = self
+            .weights_sent
+            .is_some_and(|(sent, at)| sent == version && !(again && now >= at + RESEND));
         if !on_its_way {
             self.weights_sent = Some((version, now));
         }

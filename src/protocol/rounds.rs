@@ -48,7 +48,13 @@ pub(super) struct Rounds {
 impl Rounds {
     /// Rounds of `batch` places from `first` on; `early` are trajectories of such rounds that the replay holds already.
     pub fn new(batch: usize, first: u64, early: Vec<Trajectory>) -> Self {
-        let mut rounds = Self { batch, next: first, current: None, early: BTreeMap::new(), early_count: 0 };
+        let mut rounds = Self {
+            batch,
+            next: first,
+            current: None,
+            early: BTreeMap::new(),
+            early_count: 0,
+        };
         for trajectory in early {
             rounds.offer(trajectory);
         }
@@ -66,7 +72,11 @@ impl Rounds {
             places[index as usize] = Place::Filled(Box::new(trajectory));
         }
         self.next = number;
-        self.current = Some(Round { number, places, missing });
+        self.current = Some(Round {
+            number,
+            places,
+            missing,
+        });
     }
 
     /// True when `count` more trajectories of later rounds can be kept.
@@ -110,7 +120,9 @@ impl Rounds {
 
     /// Spreads the free places of the round over `actors`, in runs as long as can be.
     pub fn assign(&mut self, actors: &[Incarnation]) -> Vec<(Incarnation, Range<u32>)> {
-        let Some(round) = self.current.as_mut().filter(|_| !actors.is_empty()) else { return Vec::new() };
+        let Some(round) = self.current.as_mut().filter(|_| !actors.is_empty()) else {
+            return Vec::new();
+        };
         let free: Vec<u32> = positions(&round.places, |place| *place == Place::Free).collect();
         let mut given = Vec::new();
         for (number, &actor) in actors.iter().enumerate() {
@@ -132,17 +144,26 @@ impl Rounds {
     /// Frees what an actor owes. Returns how many places.
     pub fn release(&mut self, actor: Incarnation) -> usize {
         let places = self.current.iter_mut().flat_map(|round| &mut round.places);
-        places.filter(|place| **place == Place::Assigned(actor)).map(|place| *place = Place::Free).count()
+        places
+            .filter(|place| **place == Place::Assigned(actor))
+            .map(|place| *place = Place::Free)
+            .count()
     }
 
     /// The weights of the round under way.
     pub fn version(&self) -> Option<(u64, PolicyVersion)> {
-        self.current.as_ref().map(|round| (round.number, PolicyVersion(round.number)))
+        self.current
+            .as_ref()
+            .map(|round| (round.number, PolicyVersion(round.number)))
     }
 }
 
 fn positions(places: &[Place], is: impl Fn(&Place) -> bool) -> impl Iterator<Item = u32> {
-    places.iter().enumerate().filter(move |(_, place)| is(place)).map(|(index, _)| index as u32)
+    places
+        .iter()
+        .enumerate()
+        .filter(move |(_, place)| is(place))
+        .map(|(index, _)| index as u32)
 }
 
 /// Rising numbers as runs of consecutive ones.
@@ -185,13 +206,24 @@ mod tests {
         assert!(rounds.take_complete().is_none());
         rounds.offer(example_trajectory(0, 1));
         let (number, taken) = rounds.take_complete().unwrap();
-        assert_eq!((number, taken.iter().map(|t| t.index).collect::<Vec<_>>()), (0, vec![0, 1, 2, 3, 4]));
-        assert_eq!(rounds.offer(example_trajectory(0, 1)), Offer::Known, "the round is over");
+        assert_eq!(
+            (number, taken.iter().map(|t| t.index).collect::<Vec<_>>()),
+            (0, vec![0, 1, 2, 3, 4])
+        );
+        assert_eq!(
+            rounds.offer(example_trajectory(0, 1)),
+            Offer::Known,
+            "the round is over"
+        );
     }
 
     #[test]
     fn what_the_replay_holds_is_not_asked_for_again() {
-        let early = vec![example_trajectory(7, 0), example_trajectory(7, 2), example_trajectory(6, 1)];
+        let early = vec![
+            example_trajectory(7, 0),
+            example_trajectory(7, 2),
+            example_trajectory(6, 1),
+        ];
         let mut rounds = Rounds::new(3, 7, early);
         rounds.start(7);
         assert_eq!(rounds.assign(&[A]), [(A, 1..2)]);

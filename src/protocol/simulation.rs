@@ -14,7 +14,12 @@ use crate::units::PolicyVersion;
 use std::sync::Arc;
 use world::World;
 
-const REWARD: RewardShape = RewardShape { cap: 10.0, floor: 0.001, y_max: 1.0, exponent: 3.0 };
+const REWARD: RewardShape = RewardShape {
+    cap: 10.0,
+    floor: 0.001,
+    y_max: 1.0,
+    exponent: 3.0,
+};
 
 /// Seeds that once failed; kept so that they never do again.
 const FAILED_ONCE: [u64; 0] = [];
@@ -40,7 +45,12 @@ fn async_fleets_keep_the_invariants_and_deliver_everything() {
 pub(crate) fn example_config(mode: Mode) -> RunConfig {
     RunConfig {
         seed: 1,
-        task: TaskConfig { name: "example".into(), table: None, growth: Growth::PrependAppend, reward: REWARD },
+        task: TaskConfig {
+            name: "example".into(),
+            table: None,
+            growth: Growth::PrependAppend,
+            reward: REWARD,
+        },
         policy: PolicySpec::published(Conditioning::Logit),
         train: TrainConfig {
             mode,
@@ -52,7 +62,11 @@ pub(crate) fn example_config(mode: Mode) -> RunConfig {
             explore: BetaDistribution::Uniform { min: 1.0, max: 3.0 },
             beta: BetaDistribution::Uniform { min: 1.0, max: 3.0 },
         },
-        optimizer: OptimizerConfig { policy_lr: 1e-4, log_z_lr: 1e-2, clip_norm: 10.0 },
+        optimizer: OptimizerConfig {
+            policy_lr: 1e-4,
+            log_z_lr: 1e-2,
+            clip_norm: 10.0,
+        },
         replay: ReplayConfig {
             batch: 6,
             prioritized: true,
@@ -61,7 +75,12 @@ pub(crate) fn example_config(mode: Mode) -> RunConfig {
             samples_per_insert: 2.0,
             error_band: 64.0,
         },
-        actor: ActorConfig { device: "cpu".into(), threads: 1, batch: 4, outbox: 3 },
+        actor: ActorConfig {
+            device: "cpu".into(),
+            threads: 1,
+            batch: 4,
+            outbox: 3,
+        },
         learner: LearnerConfig {
             device: "cpu".into(),
             threads: 1,
@@ -96,7 +115,9 @@ impl Scorer for NoScores {
 
 /// The trajectory at a place of a round, made with the weights of that round: always the same one.
 pub(crate) fn example_trajectory(round: u64, index: u32) -> Trajectory {
-    let actions: Vec<u16> = (0..3).map(|step| ((round + u64::from(index) + step) % 8) as u16).collect();
+    let actions: Vec<u16> = (0..3)
+        .map(|step| ((round + u64::from(index) + step) % 8) as u16)
+        .collect();
     let y = 0.25 + 0.01 * index as f32;
     Trajectory {
         beta: 1.0 + 0.1 * index as f32,

@@ -21,7 +21,11 @@ pub enum WeightsError {
 
 /// The forward policy's numbers as bytes.
 pub fn to_bytes(parameters: &Parameters) -> Vec<u8> {
-    parameters.group(Group::Forward).iter().flat_map(|value| value.to_le_bytes()).collect()
+    parameters
+        .group(Group::Forward)
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 /// Parameters whose forward policy is `bytes`; the other groups are zero.
@@ -32,7 +36,10 @@ pub fn from_bytes(layout: &Arc<Layout>, bytes: &[u8]) -> Result<Parameters, Weig
     let range = layout.group(Group::Forward);
     let expected = range.len() * size_of::<f32>();
     if bytes.len() != expected {
-        return Err(WeightsError::Size { bytes: bytes.len(), expected });
+        return Err(WeightsError::Size {
+            bytes: bytes.len(),
+            expected,
+        });
     }
     let mut values = vec![0.0; layout.len()];
     let chunks = bytes.chunks_exact(size_of::<f32>());
@@ -42,7 +49,10 @@ pub fn from_bytes(layout: &Arc<Layout>, bytes: &[u8]) -> Result<Parameters, Weig
             return Err(WeightsError::NotFinite(number));
         }
     }
-    Ok(Parameters { layout: layout.clone(), values })
+    Ok(Parameters {
+        layout: layout.clone(),
+        values,
+    })
 }
 
 #[cfg(test)]
@@ -60,7 +70,13 @@ mod tests {
         assert!(back.group(Group::Backward).iter().all(|&v| v == 0.0));
 
         let short = from_bytes(&layout, &bytes[1..]).unwrap_err();
-        assert_eq!(short, WeightsError::Size { bytes: bytes.len() - 1, expected: bytes.len() });
+        assert_eq!(
+            short,
+            WeightsError::Size {
+                bytes: bytes.len() - 1,
+                expected: bytes.len()
+            }
+        );
         let mut broken = bytes;
         broken[8..12].copy_from_slice(&f32::NAN.to_le_bytes());
         assert_eq!(from_bytes(&layout, &broken).unwrap_err(), WeightsError::NotFinite(2));

@@ -147,7 +147,9 @@ impl Dataset {
         };
         let mut places = stream.choose(from_best, best);
         places.extend(stream.choose(n - from_best, rest).into_iter().map(|place| best + place));
-        let drawn = places.into_iter().map(|place| self.by_reward.get_index(place).expect("a place below len").id());
+        let drawn = places
+            .into_iter()
+            .map(|place| self.by_reward.get_index(place).expect("a place below len").id());
         Some(drawn.collect())
     }
 

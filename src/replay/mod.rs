@@ -8,6 +8,7 @@ pub mod limiter;
 mod open;
 mod read;
 mod store;
+mod writer;
 
 pub use dataset::{Dataset, Object, ObjectId};
 pub use error::StoreError;

@@ -49,7 +49,10 @@ impl Roller {
     /// When the device is not available.
     pub fn new(config: &RunConfig, task: &Task, seed: u64) -> Result<Self, BackendError> {
         let layout = Layout::new(&config.policy, task.env.feature_count());
-        let zeros = Parameters { values: vec![0.0; layout.len()], layout };
+        let zeros = Parameters {
+            values: vec![0.0; layout.len()],
+            layout,
+        };
         Ok(Self {
             backend: backend(&config.actor.device, task.env.clone(), &zeros)?,
             walker: Walker::new(task.env.clone(), &config.policy, Direction::Forward),
@@ -93,11 +96,20 @@ impl Roller {
         let stream = |index| Stream::new(self.seed, Purpose::Explore, request.round, u64::from(index));
         let mut streams: Vec<Stream> = request.indices.clone().map(stream).collect();
         let explore = &self.config.train.explore;
-        let betas: Vec<f32> = streams.iter_mut().map(|stream| explore.draw(request.progress, stream)).collect();
+        let betas: Vec<f32> = streams
+            .iter_mut()
+            .map(|stream| explore.draw(request.progress, stream))
+            .collect();
         let env = &*self.task.env;
         let mut starts = States::new(env.state_width());
         starts.extend(betas.iter().map(|_| env.initial()));
-        let walks = self.walker.walk(&mut *self.backend, &starts, &betas, self.config.train.epsilon, &mut streams)?;
+        let walks = self.walker.walk(
+            &mut *self.backend,
+            &starts,
+            &betas,
+            self.config.train.epsilon,
+            &mut streams,
+        )?;
 
         let mut objects = States::new(env.state_width());
         for walk in &walks {

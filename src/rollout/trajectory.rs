@@ -52,7 +52,11 @@ impl Paths {
             paths.visit(&state);
             for (step, &action) in actions.iter().enumerate() {
                 if !env.step(&mut state, action) {
-                    return Err(EnvError::Action { action, step, last: (env.action_count() - 1) as Action });
+                    return Err(EnvError::Action {
+                        action,
+                        step,
+                        last: (env.action_count() - 1) as Action,
+                    });
                 }
                 paths.visit(&state);
             }
@@ -66,7 +70,11 @@ impl Paths {
 
     /// No paths yet, states of `width` bytes.
     pub fn new(width: usize) -> Self {
-        Self { states: crate::env::StateIndex::new(width), visits: Vec::new(), offsets: vec![0] }
+        Self {
+            states: crate::env::StateIndex::new(width),
+            visits: Vec::new(),
+            offsets: vec![0],
+        }
     }
 
     /// Adds a state to the path under construction.

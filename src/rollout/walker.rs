@@ -153,7 +153,10 @@ impl Walker {
         } else {
             sample(logits.iter().map(|logit| f64::from(logit - total).exp()), stream.unit())
         };
-        (edges.start + place, steps::clamp_log_probability(logits[place] - total, self.clamp))
+        (
+            edges.start + place,
+            steps::clamp_log_probability(logits[place] - total, self.clamp),
+        )
     }
 }
 

@@ -78,6 +78,13 @@ impl TaskKind {
             .ok_or_else(|| TaskError::unknown(name))
     }
 
+    /// How many states there are, partial and complete.
+    pub fn states(&self) -> u64 {
+        (0..=self.length as u32)
+            .map(|used| (self.alphabet.chars().count() as u64).pow(used))
+            .sum()
+    }
+
     /// The task with its published settings.
     pub fn config(&self) -> TaskConfig {
         let Published { growth, reward, .. } = self.published;

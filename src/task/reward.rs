@@ -28,7 +28,12 @@ mod tests {
 
     #[test]
     fn the_best_object_gets_the_cap_and_the_worst_the_floor() {
-        let shape = RewardShape { cap: 10.0, floor: 0.001, y_max: 1.0, exponent: 3.0 };
+        let shape = RewardShape {
+            cap: 10.0,
+            floor: 0.001,
+            y_max: 1.0,
+            exponent: 3.0,
+        };
         assert!((shape.log_reward(1.0) - 10f32.ln()).abs() < 1e-6);
         assert_eq!(shape.log_reward(-1.0), shape.log_reward(0.001));
         assert!((shape.log_reward(0.5) - (10.0f64 * 0.125).ln() as f32).abs() < 1e-6);

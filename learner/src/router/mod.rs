@@ -99,7 +99,9 @@ impl Router {
 async fn accept(listener: TcpListener, incoming: mpsc::Sender<Incoming>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     for number in 0u64.. {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {

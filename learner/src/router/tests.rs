@@ -8,7 +8,9 @@ async fn bound() -> Router {
 }
 
 async fn next(router: &mut Router) -> Incoming {
-    tokio::time::timeout(Duration::from_secs(20), router.next()).await.expect("something happens")
+    tokio::time::timeout(Duration::from_secs(20), router.next())
+        .await
+        .expect("something happens")
 }
 
 async fn opened(router: &mut Router) -> (Route, mpsc::Sender<Outgoing>) {
@@ -46,7 +48,9 @@ async fn closed_after(router: &Router, bytes: &[u8]) {
     // The router may close before it has read everything.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.expect("it is closed");
+    let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer))
+        .await
+        .expect("it is closed");
 }
 
 #[tokio::test]
@@ -59,7 +63,10 @@ async fn hostile_peers_are_closed_and_others_served() {
     let many_parts = [&hello[..], &[1, 1, b'x']].concat();
     let huge_command = [&zmtp::greeting()[..], &[6, 0x7f, 255, 255, 255, 255, 255, 255, 255]].concat();
     for (bytes, greeted) in [
-        (b"GET / HTTP/1.1\r\nHost: here\r\n\r\n0123456789012345678901234567890123456789".to_vec(), false),
+        (
+            b"GET / HTTP/1.1\r\nHost: here\r\n\r\n0123456789012345678901234567890123456789".to_vec(),
+            false,
+        ),
         (huge_command, false),
         (huge_frame, true),
         (many_parts, true),

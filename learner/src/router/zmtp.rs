@@ -66,7 +66,11 @@ pub(super) fn check_ready(body: &[u8]) -> Result<(), ZmtpError> {
     while !rest.is_empty() {
         let (name, value) = split_property(&mut rest).ok_or(ZmtpError::Greeting)?;
         if name.eq_ignore_ascii_case(b"Socket-Type") {
-            return if value == b"DEALER" { Ok(()) } else { Err(ZmtpError::SocketType) };
+            return if value == b"DEALER" {
+                Ok(())
+            } else {
+                Err(ZmtpError::SocketType)
+            };
         }
     }
     Err(ZmtpError::SocketType)
@@ -93,12 +97,18 @@ pub(super) enum Frame {
 /// Reads a frame header from the bytes so far: a frame, or how many bytes are needed. A message longer than `limit` is
 /// refused before anything is allocated for it.
 pub(super) fn frame(header: &[u8], limit: u64) -> Result<ControlFlow<Frame, usize>, ZmtpError> {
-    let Some((&flags, length)) = header.split_first() else { return Ok(ControlFlow::Continue(2)) };
+    let Some((&flags, length)) = header.split_first() else {
+        return Ok(ControlFlow::Continue(2));
+    };
     let size = if flags & LONG == 0 {
-        let Some(&size) = length.first() else { return Ok(ControlFlow::Continue(2)) };
+        let Some(&size) = length.first() else {
+            return Ok(ControlFlow::Continue(2));
+        };
         size.into()
     } else {
-        let Some(size) = length.first_chunk::<8>() else { return Ok(ControlFlow::Continue(9)) };
+        let Some(size) = length.first_chunk::<8>() else {
+            return Ok(ControlFlow::Continue(9));
+        };
         u64::from_be_bytes(*size)
     };
     let is_command = flags & COMMAND != 0;
@@ -110,7 +120,11 @@ pub(super) fn frame(header: &[u8], limit: u64) -> Result<ControlFlow<Frame, usiz
         return Err(ZmtpError::Parts);
     }
     let size = size as usize;
-    Ok(ControlFlow::Break(if is_command { Frame::Command(size) } else { Frame::Message(size) }))
+    Ok(ControlFlow::Break(if is_command {
+        Frame::Command(size)
+    } else {
+        Frame::Message(size)
+    }))
 }
 
 /// The header of a one-part message.
@@ -143,7 +157,12 @@ mod tests {
     fn only_dealers_are_ready() {
         let ready = |kind: &[u8]| {
             let length = [0, 0, 0, kind.len() as u8];
-            [b"\x05READY\x08Identity\x00\x00\x00\x00\x0bSocket-Type".as_slice(), &length, kind].concat()
+            [
+                b"\x05READY\x08Identity\x00\x00\x00\x00\x0bSocket-Type".as_slice(),
+                &length,
+                kind,
+            ]
+            .concat()
         };
         assert_eq!(check_ready(&ready(b"DEALER")), Ok(()));
         assert_eq!(check_ready(&ready(b"SUB")), Err(ZmtpError::SocketType));
@@ -160,9 +179,18 @@ mod tests {
         assert_eq!(frame(&[4, 7], 100), Ok(Break(Frame::Command(7))));
         assert_eq!(frame(&[2, 0, 0], 100), Ok(Continue(9)));
         assert_eq!(frame(&message_header(90), 100), Ok(Break(Frame::Message(90))));
-        assert_eq!(frame(&message_header(101), 100), Err(ZmtpError::Frame { size: 101, limit: 100 }));
+        assert_eq!(
+            frame(&message_header(101), 100),
+            Err(ZmtpError::Frame { size: 101, limit: 100 })
+        );
         let huge = [2, 255, 255, 255, 255, 255, 255, 255, 255];
-        assert_eq!(frame(&huge, 100), Err(ZmtpError::Frame { size: u64::MAX, limit: 100 }));
+        assert_eq!(
+            frame(&huge, 100),
+            Err(ZmtpError::Frame {
+                size: u64::MAX,
+                limit: 100
+            })
+        );
         assert_eq!(frame(&[1, 7], 100), Err(ZmtpError::Parts));
     }
 }

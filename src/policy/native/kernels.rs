@@ -74,10 +74,13 @@ pub fn score_edges(edges: Edges, on: Operands, bias: f32, scores: &mut [f32]) {
     for (row, (&source, &group)) in edges.row_source.iter().zip(edges.row_group).enumerate() {
         base.copy_from_slice(row_of(on.u, source, width));
         if !on.b.is_empty() {
-            base.iter_mut().zip(row_of(on.b, group, width)).for_each(|(x, b)| *x += b);
+            base.iter_mut()
+                .zip(row_of(on.b, group, width))
+                .for_each(|(x, b)| *x += b);
         }
-        for edge in edges.offsets[row] as usize..edges.offsets[row + 1] as usize {
-            let target = row_of(on.v, edges.target[edge], width);
+        let range = edges.offsets[row] as usize..edges.offsets[row + 1] as usize;
+        for (&target, score) in edges.target[range.clone()].iter().zip(&mut scores[range]) {
+            let target = row_of(on.v, target, width);
             let mut sums = [0.0f32; LANES];
             let (base, base_rest) = base.as_chunks::<LANES>();
             let (target, target_rest) = target.as_chunks::<LANES>();
@@ -89,7 +92,7 @@ pub fn score_edges(edges: Edges, on: Operands, bias: f32, scores: &mut [f32]) {
             }
             let rest = base_rest.iter().zip(target_rest).zip(weights_rest);
             let rest: f32 = rest.map(|((x, v), w)| w * leaky(x + v)).sum();
-            scores[edge] = sums.iter().sum::<f32>() + rest + bias;
+            *score = sums.iter().sum::<f32>() + rest + bias;
         }
     }
 }
@@ -103,15 +106,20 @@ pub fn score_edges_backward(edges: Edges, on: Operands, upstream: &[f32], gradie
     for (row, (&source, &group)) in edges.row_source.iter().zip(edges.row_group).enumerate() {
         base.copy_from_slice(row_of(on.u, source, width));
         if !on.b.is_empty() {
-            base.iter_mut().zip(row_of(on.b, group, width)).for_each(|(x, b)| *x += b);
+            base.iter_mut()
+                .zip(row_of(on.b, group, width))
+                .for_each(|(x, b)| *x += b);
         }
         source_gradient.fill(0.0);
-        for edge in edges.offsets[row] as usize..edges.offsets[row + 1] as usize {
-            let g = upstream[edge];
-            let target = row_of(on.v, edges.target[edge], width);
-            let target_gradient = row_of_mut(gradient.v, edges.target[edge], width);
+        let range = edges.offsets[row] as usize..edges.offsets[row + 1] as usize;
+        for (&edge_target, &g) in edges.target[range.clone()].iter().zip(&upstream[range]) {
+            let target = row_of(on.v, edge_target, width);
+            let target_gradient = row_of_mut(gradient.v, edge_target, width);
             let inputs = base.iter().zip(target).zip(on.w);
-            let outputs = source_gradient.iter_mut().zip(target_gradient).zip(gradient.w.iter_mut());
+            let outputs = source_gradient
+                .iter_mut()
+                .zip(target_gradient)
+                .zip(gradient.w.iter_mut());
             for (((x, v), w), ((du, dv), dw)) in inputs.zip(outputs) {
                 let z = x + v;
                 let slope = if z > 0.0 { g } else { SLOPE * g };
@@ -138,7 +146,9 @@ pub fn sum_columns(ones: &[u32], offsets: &[u32], columns: &[f32], bias: &[f32],
     for (pair, row) in offsets.windows(2).zip(out.chunks_exact_mut(width)) {
         row.copy_from_slice(bias);
         for &one in &ones[pair[0] as usize..pair[1] as usize] {
-            row.iter_mut().zip(row_of(columns, one, width)).for_each(|(x, c)| *x += c);
+            row.iter_mut()
+                .zip(row_of(columns, one, width))
+                .for_each(|(x, c)| *x += c);
         }
         row.iter_mut().for_each(|x| *x = leaky(*x));
     }
@@ -163,7 +173,10 @@ pub fn sum_columns_backward(
             *b += *g;
         }
         for &one in &ones[pair[0] as usize..pair[1] as usize] {
-            row_of_mut(columns, one, width).iter_mut().zip(row.iter()).for_each(|(c, g)| *c += g);
+            row_of_mut(columns, one, width)
+                .iter_mut()
+                .zip(row.iter())
+                .for_each(|(c, g)| *c += g);
         }
     }
 }
@@ -190,7 +203,8 @@ pub fn leaky_relu_backward(activations: &[f32], upstream: &mut [f32]) {
 
 /// Sets every row of `out` to `row`.
 pub fn broadcast(row: &[f32], out: &mut [f32]) {
-    out.chunks_exact_mut(row.len()).for_each(|target| target.copy_from_slice(row));
+    out.chunks_exact_mut(row.len())
+        .for_each(|target| target.copy_from_slice(row));
 }
 
 /// `[rows, columns]` to `[columns, rows]`.

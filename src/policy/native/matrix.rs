@@ -28,13 +28,27 @@ struct Shape {
 impl Shape {
     fn row_major(len: usize, rows: usize, columns: usize) -> Self {
         assert_eq!(len, rows * columns, "a {rows}×{columns} matrix");
-        Self { rows, columns, row_stride: columns, column_stride: 1, offset: 0 }
+        Self {
+            rows,
+            columns,
+            row_stride: columns,
+            column_stride: 1,
+            offset: 0,
+        }
     }
 
     fn columns(self, range: std::ops::Range<usize>) -> Self {
-        assert!(range.start <= range.end && range.end <= self.columns, "columns {range:?} of {}", self.columns);
+        assert!(
+            range.start <= range.end && range.end <= self.columns,
+            "columns {range:?} of {}",
+            self.columns
+        );
         let offset = self.offset + range.start * self.column_stride;
-        Self { columns: range.len(), offset, ..self }
+        Self {
+            columns: range.len(),
+            offset,
+            ..self
+        }
     }
 
     fn transposed(self) -> Self {
@@ -59,17 +73,26 @@ impl Shape {
 impl<'a> Matrix<'a> {
     /// A row-major matrix; `data` has exactly `rows·columns` numbers.
     pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
-        Self { data, shape: Shape::row_major(data.len(), rows, columns) }
+        Self {
+            data,
+            shape: Shape::row_major(data.len(), rows, columns),
+        }
     }
 
     /// Some of the columns.
     pub fn columns(self, range: std::ops::Range<usize>) -> Self {
-        Self { shape: self.shape.columns(range), ..self }
+        Self {
+            shape: self.shape.columns(range),
+            ..self
+        }
     }
 
     /// The transpose.
     pub fn t(self) -> Self {
-        Self { shape: self.shape.transposed(), ..self }
+        Self {
+            shape: self.shape.transposed(),
+            ..self
+        }
     }
 }
 
@@ -82,7 +105,10 @@ impl<'a> MatrixMut<'a> {
 
     /// Some of the columns.
     pub fn columns(self, range: std::ops::Range<usize>) -> Self {
-        Self { shape: self.shape.columns(range), data: self.data }
+        Self {
+            shape: self.shape.columns(range),
+            data: self.data,
+        }
     }
 }
 
@@ -101,7 +127,11 @@ pub enum Into {
 /// When the shapes do not agree.
 pub fn multiply(out: MatrixMut, into: Into, a: Matrix, b: Matrix) {
     let (m, n, k) = (out.shape.rows, out.shape.columns, a.shape.columns);
-    assert_eq!((a.shape.rows, b.shape.rows, b.shape.columns), (m, k, n), "shapes of a product");
+    assert_eq!(
+        (a.shape.rows, b.shape.rows, b.shape.columns),
+        (m, k, n),
+        "shapes of a product"
+    );
     assert!(out.shape.fits(out.data.len()) && a.shape.fits(a.data.len()) && b.shape.fits(b.data.len()));
     if m == 0 || n == 0 {
         return;
@@ -144,7 +174,12 @@ mod tests {
         let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // 2×3
         let b = [1.0, 0.0, 2.0, 0.0, 1.0, 1.0]; // 2×3
         let mut out = [10.0; 4];
-        multiply(MatrixMut::new(&mut out, 2, 2), Into::Replace, Matrix::new(&a, 2, 3), Matrix::new(&b, 2, 3).t());
+        multiply(
+            MatrixMut::new(&mut out, 2, 2),
+            Into::Replace,
+            Matrix::new(&a, 2, 3),
+            Matrix::new(&b, 2, 3).t(),
+        );
         assert_eq!(out, [7.0, 5.0, 16.0, 11.0]);
         let (left, right) = (Matrix::new(&a, 2, 3).columns(1..3), Matrix::new(&b, 2, 3).columns(1..2));
         let mut wide = [0.0; 6];
@@ -156,6 +191,11 @@ mod tests {
     #[should_panic(expected = "shapes")]
     fn wrong_shapes_panic() {
         let a = [0.0; 6];
-        multiply(MatrixMut::new(&mut [0.0; 4], 2, 2), Into::Replace, Matrix::new(&a, 2, 3), Matrix::new(&a, 2, 3));
+        multiply(
+            MatrixMut::new(&mut [0.0; 4], 2, 2),
+            Into::Replace,
+            Matrix::new(&a, 2, 3),
+            Matrix::new(&a, 2, 3),
+        );
     }
 }

@@ -40,9 +40,16 @@ impl Mlp {
             let weight = find(format!("{stem}.{}.weight", 2 * layer))?;
             let bias = find(format!("{stem}.{}.bias", 2 * layer))?;
             let (outputs, inputs) = (weight.shape[0], weight.shape[1]);
-            Some(Layer { weight: weight.range(), bias: bias.range(), inputs, outputs })
+            Some(Layer {
+                weight: weight.range(),
+                bias: bias.range(),
+                inputs,
+                outputs,
+            })
         });
-        Self { layers: layers.collect() }
+        Self {
+            layers: layers.collect(),
+        }
     }
 
     /// Runs on `input`, `[batch, inputs]`.
@@ -54,7 +61,12 @@ impl Mlp {
             broadcast(&values[layer.bias.clone()], &mut out);
             let weight = Matrix::new(&values[layer.weight.clone()], layer.outputs, layer.inputs);
             let input = Matrix::new(&activations[number], batch, layer.inputs);
-            multiply(MatrixMut::new(&mut out, batch, layer.outputs), Into::Add, input, weight.t());
+            multiply(
+                MatrixMut::new(&mut out, batch, layer.outputs),
+                Into::Add,
+                input,
+                weight.t(),
+            );
             if number + 1 < self.layers.len() {
                 leaky_relu(&mut out);
             }
@@ -73,11 +85,21 @@ impl Mlp {
             let above = Matrix::new(&upstream, batch, layer.outputs);
             let input = Matrix::new(&tape.activations[number], batch, layer.inputs);
             let weight_gradient = &mut gradient[layer.weight.clone()];
-            multiply(MatrixMut::new(weight_gradient, layer.outputs, layer.inputs), Into::Add, above.t(), input);
+            multiply(
+                MatrixMut::new(weight_gradient, layer.outputs, layer.inputs),
+                Into::Add,
+                above.t(),
+                input,
+            );
             add_column_sums(&upstream, &mut gradient[layer.bias.clone()]);
             let weight = Matrix::new(&values[layer.weight.clone()], layer.outputs, layer.inputs);
             let mut below = vec![0.0; batch * layer.inputs];
-            multiply(MatrixMut::new(&mut below, batch, layer.inputs), Into::Replace, above, weight);
+            multiply(
+                MatrixMut::new(&mut below, batch, layer.inputs),
+                Into::Replace,
+                above,
+                weight,
+            );
             upstream = below;
         }
         upstream

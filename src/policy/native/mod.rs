@@ -3,7 +3,7 @@
 //! It agrees with [`super::TorchBackend`] to 1e-5 (tests/backends.rs); that one is the reference and the GPU path.
 
 mod kernels;
-mod matrix;
+pub mod matrix;
 mod mlp;
 mod network;
 pub(crate) mod steps;
@@ -51,18 +51,29 @@ impl NativeBackend {
         let values = &self.parameters.values;
         let network = &self.networks[direction as usize];
         let folded = self.folded[direction as usize].get_or_insert_with(|| network.fold(values));
-        network.forward(&*self.env, values, folded, (choices, betas), &mut self.tapes[direction as usize]);
+        network.forward(
+            &*self.env,
+            values,
+            folded,
+            (choices, betas),
+            &mut self.tapes[direction as usize],
+        );
     }
 
     fn run_log_z(&self, betas: &[f32]) -> Option<MlpTape> {
         let mlp = self.log_z.as_ref()?;
         let mut codes = Vec::new();
-        betas.iter().for_each(|&beta| self.parameters.layout.spec.encode_beta(beta, &mut codes));
+        betas
+            .iter()
+            .for_each(|&beta| self.parameters.layout.spec.encode_beta(beta, &mut codes));
         Some(mlp.forward(&self.parameters.values, codes))
     }
 
     fn log_z_values(&self, tape: Option<&MlpTape>, betas: &[f32]) -> Vec<f32> {
-        tape.map_or_else(|| vec![self.parameters.group(Group::LogZ)[0]; betas.len()], |tape| tape.output().to_vec())
+        tape.map_or_else(
+            || vec![self.parameters.group(Group::LogZ)[0]; betas.len()],
+            |tape| tape.output().to_vec(),
+        )
     }
 }
 
@@ -82,7 +93,11 @@ impl Backend for NativeBackend {
         });
         self.log_z_tape = self.run_log_z(&batch.betas);
         let log_z = self.log_z_values(self.log_z_tape.as_ref(), &batch.betas);
-        Ok(LogProbs { forward, backward, log_z })
+        Ok(LogProbs {
+            forward,
+            backward,
+            log_z,
+        })
     }
 
     fn backward(&mut self, batch: &Batch, upstream: &LogProbs, gradient: &mut [f32]) -> Result<(), BackendError> {
@@ -110,8 +125,15 @@ impl Backend for NativeBackend {
     ) -> Result<EdgeScores, BackendError> {
         self.score(direction, choices, betas);
         let Tape { scores, scales, .. } = &self.tapes[direction as usize];
-        let scales = if scales.is_empty() { vec![1.0; betas.len()] } else { scales.clone() };
-        Ok(EdgeScores { scores: scores.clone(), scales })
+        let scales = if scales.is_empty() {
+            vec![1.0; betas.len()]
+        } else {
+            scales.clone()
+        };
+        Ok(EdgeScores {
+            scores: scores.clone(),
+            scales,
+        })
     }
 
     fn log_z(&mut self, betas: &[f32]) -> Result<Vec<f32>, BackendError> {

@@ -113,7 +113,12 @@ impl Network {
     }
 
     fn joined(&self) -> usize {
-        2 * self.spec.embed + if self.spec.conditioning.embeds_beta() { self.spec.beta_hidden } else { 0 }
+        2 * self.spec.embed
+            + if self.spec.conditioning.embeds_beta() {
+                self.spec.beta_hidden
+            } else {
+                0
+            }
     }
 
     fn scorer_weight<'a>(&self, values: &'a [f32]) -> Matrix<'a> {
@@ -133,8 +138,17 @@ impl Network {
         let roles = [(a, self.scorer[1].clone()), (b, 0..0)].map(|(part, own_bias)| {
             let part = self.scorer_weight(values).columns(part);
             let mut weight = vec![0.0; hidden * hidden];
-            multiply(MatrixMut::new(&mut weight, hidden, hidden), Into::Replace, part, self.encoder_output(values));
-            let mut bias = if own_bias.is_empty() { vec![0.0; hidden] } else { values[own_bias].to_vec() };
+            multiply(
+                MatrixMut::new(&mut weight, hidden, hidden),
+                Into::Replace,
+                part,
+                self.encoder_output(values),
+            );
+            let mut bias = if own_bias.is_empty() {
+                vec![0.0; hidden]
+            } else {
+                values[own_bias].to_vec()
+            };
             multiply(MatrixMut::new(&mut bias, hidden, 1), Into::Add, part, encoder_bias);
             Role { weight, bias }
         });
@@ -164,7 +178,10 @@ impl Network {
         let Role { weight, bias } = &folded.roles[role];
         let out = zeros(&mut side.projected, states.len() * hidden);
         kernels::broadcast(bias, out);
-        let (input, weight) = (Matrix::new(&side.hidden, states.len(), hidden), Matrix::new(weight, hidden, hidden));
+        let (input, weight) = (
+            Matrix::new(&side.hidden, states.len(), hidden),
+            Matrix::new(weight, hidden, hidden),
+        );
         multiply(MatrixMut::new(out, states.len(), hidden), Into::Add, input, weight.t());
     }
 
@@ -177,7 +194,10 @@ impl Network {
         (choices, betas): (&Choices, &[f32]),
         tape: &mut Tape,
     ) {
-        for (role, states) in [choices.sources.states(), choices.targets.states()].into_iter().enumerate() {
+        for (role, states) in [choices.sources.states(), choices.targets.states()]
+            .into_iter()
+            .enumerate()
+        {
             self.project(env, values, folded, role, states, &mut tape.sides[role]);
         }
         tape.beta = self.beta_encoder.as_ref().map(|encoder| {
@@ -191,7 +211,10 @@ impl Network {
         };
         let scaler = self.logit_scaler.as_ref().zip(tape.beta.as_ref());
         tape.scaler = scaler.map(|(scaler, tape)| scaler.forward(values, tape.output().to_vec()));
-        tape.scales = tape.scaler.as_ref().map_or_else(Vec::new, |tape| tape.output().to_vec());
+        tape.scales = tape
+            .scaler
+            .as_ref()
+            .map_or_else(Vec::new, |tape| tape.output().to_vec());
         let mut scores = std::mem::take(&mut tape.scores);
         let bias = values[self.scorer[3].start];
         let out = zeros(&mut scores, choices.edges());
@@ -206,7 +229,12 @@ impl Network {
         let [_, _, part] = self.parts();
         let weight = self.scorer_weight(values).columns(part);
         let input = Matrix::new(embedded, groups, beta_hidden);
-        multiply(MatrixMut::new(&mut out, groups, hidden), Into::Replace, input, weight.t());
+        multiply(
+            MatrixMut::new(&mut out, groups, hidden),
+            Into::Replace,
+            input,
+            weight.t(),
+        );
         out
     }
 
@@ -231,8 +259,10 @@ impl Network {
         let mut scratch = std::mem::take(&mut tape.scratch);
         let mut beta = vec![0.0; tape.projected_beta.len()];
         let [u, v] = &mut scratch.projected;
-        let (u, v) =
-            (zeros(u, tape.sides[0].projected.len()), zeros(v, tape.sides[1].projected.len()));
+        let (u, v) = (
+            zeros(u, tape.sides[0].projected.len()),
+            zeros(v, tape.sides[1].projected.len()),
+        );
         let w = &mut gradient[self.scorer[2].clone()];
         let mut into = OperandsGradient { u, v, b: &mut beta, w };
         kernels::score_edges_backward(edges_of(choices), self.operands(values, tape), scores, &mut into);
@@ -256,7 +286,10 @@ impl Network {
         let hidden = self.spec.hidden;
         let states = side.offsets.len() - 1;
         let upstream = &scratch.projected[role][..];
-        let (above, input) = (Matrix::new(upstream, states, hidden), Matrix::new(&side.hidden, states, hidden));
+        let (above, input) = (
+            Matrix::new(upstream, states, hidden),
+            Matrix::new(&side.hidden, states, hidden),
+        );
         let weight = zeros(&mut scratch.folded, hidden * hidden);
         multiply(MatrixMut::new(weight, hidden, hidden), Into::Replace, above.t(), input);
         let mut bias = vec![0.0; hidden];
@@ -265,13 +298,21 @@ impl Network {
 
         let below = zeros(&mut scratch.hidden, states * hidden);
         let folded_weight = Matrix::new(&folded.roles[role].weight, hidden, hidden);
-        multiply(MatrixMut::new(below, states, hidden), Into::Replace, above, folded_weight);
+        multiply(
+            MatrixMut::new(below, states, hidden),
+            Into::Replace,
+            above,
+            folded_weight,
+        );
         let columns = zeros(&mut scratch.columns, self.features * hidden);
         let first_bias = &mut gradient[self.encoder[1].clone()];
         kernels::sum_columns_backward(&side.ones, &side.offsets, &side.hidden, below, columns, first_bias);
         let first = &mut gradient[self.encoder[0].clone()];
         for (row, column) in first.chunks_exact_mut(self.features).enumerate() {
-            column.iter_mut().enumerate().for_each(|(feature, g)| *g += columns[feature * hidden + row]);
+            column
+                .iter_mut()
+                .enumerate()
+                .for_each(|(feature, g)| *g += columns[feature * hidden + row]);
         }
     }
 
@@ -293,20 +334,20 @@ impl Network {
         let into = MatrixMut::new(&mut gradient[self.encoder[3].clone()], embed, 1);
         multiply(into, Into::Add, part.t(), folded_bias);
         if role == 0 {
-            gradient[self.scorer[1].clone()].iter_mut().zip(bias).for_each(|(g, b)| *g += b);
+            gradient[self.scorer[1].clone()]
+                .iter_mut()
+                .zip(bias)
+                .for_each(|(g, b)| *g += b);
         }
     }
 
-    fn beta_backward(
-        &self,
-        values: &[f32],
-        tape: &Tape,
-        projected: &[f32],
-        scales: Vec<f32>,
-        gradient: &mut [f32],
-    ) {
-        let (Some(encoder), Some(embedded)) = (&self.beta_encoder, &tape.beta) else { return };
-        let PolicySpec { hidden, beta_hidden, .. } = self.spec;
+    fn beta_backward(&self, values: &[f32], tape: &Tape, projected: &[f32], scales: Vec<f32>, gradient: &mut [f32]) {
+        let (Some(encoder), Some(embedded)) = (&self.beta_encoder, &tape.beta) else {
+            return;
+        };
+        let PolicySpec {
+            hidden, beta_hidden, ..
+        } = self.spec;
         let mut upstream = vec![0.0; embedded.output().len()];
         if !projected.is_empty() {
             let groups = projected.len() / hidden;
@@ -316,7 +357,12 @@ impl Network {
             let input = Matrix::new(embedded.output(), groups, beta_hidden);
             multiply(into.columns(part.clone()), Into::Add, above.t(), input);
             let weight = self.scorer_weight(values).columns(part);
-            multiply(MatrixMut::new(&mut upstream, groups, beta_hidden), Into::Replace, above, weight);
+            multiply(
+                MatrixMut::new(&mut upstream, groups, beta_hidden),
+                Into::Replace,
+                above,
+                weight,
+            );
         }
         if let (Some(scaler), Some(tape)) = (&self.logit_scaler, &tape.scaler) {
             let below = scaler.backward(values, tape, scales, gradient);

@@ -51,11 +51,20 @@ pub fn clamp_log_probability(log_p: f32, clamp: Clamp) -> f32 {
 /// log P of each step; `beta_of` gives the β of each trajectory.
 pub fn log_probabilities(choices: &Choices, tape: &Tape, beta_of: &[u32], clamp: Clamp) -> Vec<f32> {
     let mut row = Vec::new();
-    let steps = choices.step_row.iter().zip(&choices.step_edge).zip(&choices.step_trajectory);
+    let steps = choices
+        .step_row
+        .iter()
+        .zip(&choices.step_edge)
+        .zip(&choices.step_trajectory);
     let log_p = steps.map(|((&step_row, &chosen), &trajectory)| {
         let edges = choices.row(step_row as usize);
         let first = edges.start;
-        logits(&tape.scores[edges], scale_of(tape, beta_of, trajectory), clamp, &mut row);
+        logits(
+            &tape.scores[edges],
+            scale_of(tape, beta_of, trajectory),
+            clamp,
+            &mut row,
+        );
         clamp_log_probability(row[chosen as usize - first] - log_sum_exp(&row), clamp)
     });
     log_p.collect()
@@ -99,5 +108,8 @@ pub fn log_probabilities_backward(
 }
 
 fn scale_of(tape: &Tape, beta_of: &[u32], trajectory: u32) -> f32 {
-    tape.scales.get(beta_of[trajectory as usize] as usize).copied().unwrap_or(1.0)
+    tape.scales
+        .get(beta_of[trajectory as usize] as usize)
+        .copied()
+        .unwrap_or(1.0)
 }

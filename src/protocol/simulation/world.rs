@@ -100,7 +100,11 @@ impl World {
             if self.actors.iter().all(|actor| actor.exit.is_some()) {
                 return self.check_end();
             }
-            let delivered = self.actors.iter().zip(&targets).all(|(actor, target)| actor.session.oldest().0 >= *target);
+            let delivered = self
+                .actors
+                .iter()
+                .zip(&targets)
+                .all(|(actor, target)| actor.session.oldest().0 >= *target);
             if delivered && !stopped {
                 stopped = true;
                 (0..ACTORS).for_each(|actor| self.actor_event(actor, ActorEvent::Stop));
@@ -108,7 +112,10 @@ impl World {
             self.step();
             self.check();
         }
-        panic!("the fleet did not finish: {:?}", self.actors.iter().map(|a| a.session.status()).collect::<Vec<_>>());
+        panic!(
+            "the fleet did not finish: {:?}",
+            self.actors.iter().map(|a| a.session.status()).collect::<Vec<_>>()
+        );
     }
 
     fn check_end(&self) {
@@ -166,7 +173,14 @@ impl World {
         };
         let jitter = Stream::new(self.names, Purpose::Bench, 1, 1);
         let session = ActorSession::new(hello, GIVE_UP, jitter, self.now);
-        Actor { session, incarnation, connection: None, rolling: None, made: Vec::new(), exit: None }
+        Actor {
+            session,
+            incarnation,
+            connection: None,
+            rolling: None,
+            made: Vec::new(),
+            exit: None,
+        }
     }
 
     fn start_learner(&mut self) {
@@ -176,11 +190,27 @@ impl World {
         }
         let first_round = self.disk.checkpoint_round;
         let later = self.disk.rows.values().filter(|t| t.round >= first_round);
-        let early = if self.mode == Mode::Sync { later.cloned().collect() } else { Vec::new() };
+        let early = if self.mode == Mode::Sync {
+            later.cloned().collect()
+        } else {
+            Vec::new()
+        };
         let config = example_config(self.mode);
-        let settings = FleetSettings { run: "run".into(), config, table: None, known, first_round, early };
+        let settings = FleetSettings {
+            run: "run".into(),
+            config,
+            table: None,
+            known,
+            first_round,
+            early,
+        };
         let fleet = Fleet::new(settings, &example_task());
-        self.learner = Some(Learner { fleet, pending: VecDeque::new(), version: None, round: None });
+        self.learner = Some(Learner {
+            fleet,
+            pending: VecDeque::new(),
+            version: None,
+            round: None,
+        });
         match self.mode {
             Mode::Sync => self.start_round(first_round),
             Mode::Async => {
@@ -219,9 +249,13 @@ impl World {
     }
 
     fn round_complete(&mut self, round: u64, trajectories: &[Trajectory]) {
-        let expected: Vec<_> =
-            (0..example_config(self.mode).train.batch as u32).map(|i| example_trajectory(round, i)).collect();
-        assert_eq!(trajectories, expected, "invariant 10: a round depends on its places only");
+        let expected: Vec<_> = (0..example_config(self.mode).train.batch as u32)
+            .map(|i| example_trajectory(round, i))
+            .collect();
+        assert_eq!(
+            trajectories, expected,
+            "invariant 10: a round depends on its places only"
+        );
         if self.rng.below(3) == 0 {
             // A checkpoint refers only to what is committed.
             while !self.learner.as_ref().unwrap().pending.is_empty() {
@@ -247,16 +281,25 @@ impl World {
     }
 
     fn commit(&mut self) {
-        let Some(commit) = self.learner.as_mut().and_then(|learner| learner.pending.pop_front()) else { return };
+        let Some(commit) = self.learner.as_mut().and_then(|learner| learner.pending.pop_front()) else {
+            return;
+        };
         for (seq, trajectory) in commit.rows {
             if self.mode == Mode::Sync {
                 let new = self.disk.places.insert((trajectory.round, trajectory.index));
                 assert!(new, "a place of a round is stored once");
             }
             let old = self.disk.rows.insert((commit.incarnation, seq), trajectory);
-            assert!(old.is_none(), "invariant 2: {} {seq} is stored once", commit.incarnation);
+            assert!(
+                old.is_none(),
+                "invariant 2: {} {seq} is stored once",
+                commit.incarnation
+            );
         }
-        self.fleet_event(FleetEvent::Committed { incarnation: commit.incarnation, next: commit.next });
+        self.fleet_event(FleetEvent::Committed {
+            incarnation: commit.incarnation,
+            next: commit.next,
+        });
     }
 
     fn fleet_event(&mut self, event: FleetEvent) {
@@ -276,13 +319,23 @@ impl World {
                 }
                 FleetAction::SendWeights(route) => {
                     welcomed.take_if(|welcomed| *welcomed == route);
-                    self.post(&route, ToActor::Weights { version: version.unwrap(), progress: 0.0, data: Blob(vec![0; 8]) });
+                    self.post(
+                        &route,
+                        ToActor::Weights {
+                            version: version.unwrap(),
+                            progress: 0.0,
+                            data: Blob(vec![0; 8]),
+                        },
+                    );
                 }
                 FleetAction::Commit(commit) => self.learner.as_mut().unwrap().pending.push_back(commit),
                 FleetAction::RoundComplete(round, trajectories) => completed = Some((round, trajectories)),
             }
         }
-        assert!(welcomed.is_none() || version.is_none(), "invariant 4: the newest weights follow a welcome at once");
+        assert!(
+            welcomed.is_none() || version.is_none(),
+            "invariant 4: the newest weights follow a welcome at once"
+        );
         if let Some((round, trajectories)) = completed {
             self.round_complete(round, &trajectories);
         }
@@ -336,20 +389,28 @@ impl World {
         self.names += 1;
         let route = Route(self.names.to_le_bytes().as_slice().into());
         let (to_learner, to_actor) = Default::default();
-        self.actors[number].connection = Some(Connection { route, to_learner, to_actor, alive: true });
+        self.actors[number].connection = Some(Connection {
+            route,
+            to_learner,
+            to_actor,
+            alive: true,
+        });
         self.actor_event(number, ActorEvent::Connected);
     }
 
     fn finish_roll(&mut self, number: usize) {
         let actor = &mut self.actors[number];
-        let Some((request, policy_version)) = actor.rolling.take() else { return };
+        let Some((request, policy_version)) = actor.rolling.take() else {
+            return;
+        };
         let batch: Vec<_> = request
             .indices
             .map(|index| match self.mode {
                 Mode::Sync => example_trajectory(request.round, index),
-                Mode::Async => {
-                    Trajectory { policy_version, ..example_trajectory(request.round, index) }
-                }
+                Mode::Async => Trajectory {
+                    policy_version,
+                    ..example_trajectory(request.round, index)
+                },
             })
             .collect();
         actor.made.extend(batch.iter().cloned());
@@ -359,15 +420,21 @@ impl World {
     // Network and time.
 
     fn deliver_to_learner(&mut self, number: usize) {
-        let Some(connection) = self.actors[number].connection.as_mut().filter(|c| c.alive) else { return };
-        let Some(message) = connection.to_learner.pop_front() else { return };
+        let Some(connection) = self.actors[number].connection.as_mut().filter(|c| c.alive) else {
+            return;
+        };
+        let Some(message) = connection.to_learner.pop_front() else {
+            return;
+        };
         let message = decode_to_learner(&encode(&message)).expect("what is sent can be read");
         let route = connection.route.clone();
         self.fleet_event(FleetEvent::Received(route, message));
     }
 
     fn deliver_to_actor(&mut self, number: usize) {
-        let Some(connection) = &mut self.actors[number].connection else { return };
+        let Some(connection) = &mut self.actors[number].connection else {
+            return;
+        };
         if let Some(message) = connection.to_actor.pop_front() {
             return self.actor_event(number, ActorEvent::Received(message));
         }
@@ -379,7 +446,9 @@ impl World {
     }
 
     fn lose_message(&mut self, number: usize) {
-        let Some(connection) = &mut self.actors[number].connection else { return };
+        let Some(connection) = &mut self.actors[number].connection else {
+            return;
+        };
         if self.rng.below(2) == 0 {
             connection.to_learner.pop_front();
         } else {
@@ -388,7 +457,9 @@ impl World {
     }
 
     fn repeat_message(&mut self, number: usize) {
-        let Some(connection) = self.actors[number].connection.as_mut().filter(|c| c.alive) else { return };
+        let Some(connection) = self.actors[number].connection.as_mut().filter(|c| c.alive) else {
+            return;
+        };
         if let Some(message) = connection.to_learner.front().cloned() {
             connection.to_learner.push_back(message);
         }
@@ -398,7 +469,9 @@ impl World {
     }
 
     fn break_connection(&mut self, number: usize) {
-        let Some(connection) = &mut self.actors[number].connection else { return };
+        let Some(connection) = &mut self.actors[number].connection else {
+            return;
+        };
         connection.alive = false;
         connection.to_learner.clear();
         let route = connection.route.clone();
@@ -424,12 +497,18 @@ impl World {
             for (seq, made) in actor.made.iter().enumerate().take(oldest as usize) {
                 let stored = self.disk.rows.get(&(actor.incarnation, Seq(seq as u64)));
                 let elsewhere = self.mode == Mode::Sync && self.disk.places.contains(&(made.round, made.index));
-                assert!(stored == Some(made) || elsewhere, "invariant 1: what was acknowledged is stored");
+                assert!(
+                    stored == Some(made) || elsewhere,
+                    "invariant 1: what was acknowledged is stored"
+                );
             }
         }
         if let Some(learner) = &self.learner {
             let rows: usize = learner.pending.iter().map(|commit| commit.rows.len()).sum();
-            assert!(rows <= limit * learner.fleet.peers().count(), "invariant 5: what waits for the disk is bounded");
+            assert!(
+                rows <= limit * learner.fleet.peers().count(),
+                "invariant 5: what waits for the disk is bounded"
+            );
         }
     }
 }
@@ -440,7 +519,10 @@ struct OnPanic(u64, Mode);
 impl Drop for OnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("simulation failed: seed {}, mode {:?}; add it to FAILED_ONCE", self.0, self.1);
+            eprintln!(
+                "simulation failed: seed {}, mode {:?}; add it to FAILED_ONCE",
+                self.0, self.1
+            );
         }
     }
 }

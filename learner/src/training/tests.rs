@@ -1,0 +1,148 @@
+//! The training thread against an actor in the same process.
+
+use super::*;
+use crossbeam_channel::bounded;
+use thermoflow::config::RawConfig;
+use thermoflow::metrics::jsonl;
+use thermoflow::protocol::weights;
+use thermoflow::rollout::{RollRequest, Roller};
+
+fn config(mode: Mode, rounds: u64) -> RunConfig {
+    let mut raw = RawConfig::default();
+    raw.task.name = Some("tfbind8".into());
+    raw.train.mode = Some(mode);
+    raw.train.rounds = Some(rounds);
+    raw.learner.checkpoint_every = Some(4);
+    raw.learner.report_every = Some(1);
+    raw.resolve().unwrap()
+}
+
+/// Runs training in `dir` from its newest checkpoint, with one actor; stops before round `stop_at`.
+fn train(
+    config: &RunConfig,
+    dir: &std::path::Path,
+    history: &[Trajectory],
+    stop_at: Option<u64>,
+) -> (End, Vec<Trajectory>) {
+    let task = Task::load(&config.task).unwrap();
+    let mut trainer = Trainer::new(config, &task).unwrap();
+    let mut state = TrainerState::default();
+    if let Some(latest) = checkpoint::latest(dir).unwrap() {
+        let Checkpoint {
+            policy,
+            optimizer,
+            trainer: at,
+            ..
+        } = latest.checkpoint;
+        trainer.restore(policy, optimizer).unwrap();
+        state = at;
+    }
+    trainer.remember(&history[..state.trajectories as usize]).unwrap();
+    let ((to, inbox), (outbox, from), (stopper, stop)) = (bounded(2), bounded(64), bounded(1));
+    let setup = Setup {
+        config: config.clone(),
+        task: task.clone(),
+        run_dir: dir.into(),
+        trainer,
+        state,
+        inbox,
+        stop,
+        outbox,
+        flush: Box::new(|| Ok(())),
+        peers: Box::new(Vec::new),
+    };
+    let thread = std::thread::spawn(move || run(setup));
+    let made = act(config, &task, &from, &to, stop_at);
+    drop((to, stopper));
+    while from.recv().is_ok() {}
+    (thread.join().unwrap().unwrap(), made)
+}
+
+/// Plays the actor until there is nothing more to do.
+fn act(
+    config: &RunConfig,
+    task: &Task,
+    from: &Receiver<FromTrainer>,
+    to: &Sender<ToTrainer>,
+    stop_at: Option<u64>,
+) -> Vec<Trajectory> {
+    let mut roller = Roller::new(config, task, config.seed).unwrap();
+    let mut made = Vec::new();
+    let mut batches = 0;
+    for message in from {
+        let round = match message {
+            FromTrainer::Publish { version, data, .. } => {
+                let parameters = weights::from_bytes(&roller.layout(), &data).unwrap();
+                roller.load(version, &parameters).unwrap();
+                if config.train.mode == Mode::Sync {
+                    continue;
+                }
+                // Two batches per version: training on both before the next version keeps everything moving.
+                batches
+            }
+            FromTrainer::StartRound(round) => round,
+            FromTrainer::Progress(line) if line["event"] == "finished" => break,
+            FromTrainer::Progress(_) => continue,
+        };
+        if stop_at == Some(round) {
+            break;
+        }
+        batches += 1;
+        let request = RollRequest {
+            round,
+            indices: 0..config.train.batch as u32,
+            progress: 0.0,
+        };
+        let rolled = roller.roll(&request).unwrap();
+        made.extend(rolled.iter().cloned());
+        let message = match config.train.mode {
+            Mode::Sync => ToTrainer::Round(round, rolled),
+            Mode::Async => ToTrainer::Batch(rolled),
+        };
+        to.send(message).unwrap();
+    }
+    made
+}
+
+#[test]
+fn a_stopped_and_resumed_run_has_the_rows_of_an_uninterrupted_one() {
+    let config = config(Mode::Sync, 10);
+    let whole = tempfile::tempdir().unwrap();
+    let (end, history) = train(&config, whole.path(), &[], None);
+    assert_eq!(end, End::Complete);
+
+    let parts = tempfile::tempdir().unwrap();
+    let (end, first) = train(&config, parts.path(), &[], Some(6));
+    assert_eq!((end, first.len()), (End::Stopped, 6 * 32));
+    // As if it had been killed after the checkpoint of round 4: the one of round 6 is lost.
+    std::fs::remove_dir_all(&checkpoint::list(parts.path()).unwrap()[0]).unwrap();
+    let (end, _) = train(&config, parts.path(), &history, None);
+    assert_eq!(end, End::Complete);
+
+    let rows = |dir: &std::path::Path| {
+        let mut rows = jsonl::read(&dir.join("metrics.jsonl")).unwrap();
+        for row in &mut rows {
+            (row.seconds, row.trajectories_per_second, row.waiting_for) = (0.0, None, Default::default());
+        }
+        rows
+    };
+    assert_eq!(rows(whole.path()).len(), 10);
+    assert_eq!(rows(whole.path()), rows(parts.path()));
+}
+
+#[test]
+fn free_running_training_keeps_the_ratio() {
+    let mut config = config(Mode::Async, 12);
+    config.learner.publish_every = 1;
+    let dir = tempfile::tempdir().unwrap();
+    let (end, made) = train(&config, dir.path(), &[], None);
+    assert_eq!(end, End::Complete);
+    let state = checkpoint::latest(dir.path()).unwrap().unwrap().checkpoint.trainer;
+    assert_eq!(state.round, 12);
+    let limiter = state.limiter;
+    assert!(limiter.inserted as usize <= made.len());
+    let balance =
+        config.replay.samples_per_insert * limiter.inserted as f64 - (limiter.sampled + limiter.skipped) as f64;
+    assert!(balance.abs() <= config.replay.error_band, "balance {balance}");
+    assert_eq!(state.gradient_steps, limiter.sampled / 32);
+}

@@ -1,0 +1,219 @@
+//! `thermoflow bench`: how fast this machine rolls out and trains, on one core unless told.
+
+use super::config::Source;
+use super::{BadInput, Output};
+use anyhow::Context;
+use serde::Serialize;
+use std::io::Write;
+use std::time::{Duration, Instant};
+use thermoflow::config::RunConfig;
+use thermoflow::rollout::{RollRequest, Trajectory};
+use thermoflow::rounds::Rounds;
+use thermoflow::task::Task;
+use thermoflow::units::PolicyVersion;
+
+const EXAMPLES: &str = "\
+Examples:
+  thermoflow bench round                                whole rounds, published settings: 64 trajectories each
+  thermoflow bench train --batch 256 --json             one gradient step on trajectories that were just rolled out
+  thermoflow bench rollout --batch 4096                 roll-outs only, one policy version, many β
+  thermoflow bench round --set policy.conditioning=\"layer\" --device cpu-torch";
+
+/// Measures trajectories per second on one core
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// What to measure
+    #[arg(value_enum)]
+    work: Work,
+    /// Trajectories rolled out per round [default: the configuration's; replayed ones come on top]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: Option<u32>,
+    /// Seconds to measure, after a warm-up of a quarter of that
+    #[arg(long, default_value_t = 4.0)]
+    seconds: f64,
+    /// Threads of libtorch (the built-in kernels use one)
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Where to compute: cpu, cpu-torch, cuda, cuda:N, mps
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Configuration file [default: TFBind8 with the published settings]
+    #[arg(long, value_name = "CONFIG")]
+    config: Option<std::path::PathBuf>,
+    /// Set a key of the configuration: a dotted path and a TOML value (may be given more than once)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// Print one JSON object instead of a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Work {
+    /// Roll-outs with one policy version, at β from P_exp
+    Rollout,
+    /// Gradient steps on trajectories that were rolled out by the weights before the step
+    Train,
+    /// Whole rounds: roll-out, replay, both gradient steps
+    Round,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    work: Work,
+    device: String,
+    conditioning: thermoflow::policy::Conditioning,
+    batch: usize,
+    threads: usize,
+    repetitions: u64,
+    trajectories: u64,
+    seconds: f64,
+    milliseconds_per_repetition: f64,
+    trajectories_per_second: f64,
+}
+
+impl Args {
+    pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
+        if !(self.seconds > 0.0 && self.seconds <= 3600.0) {
+            return Err(BadInput(format!(
+                "--seconds is {}; allowed is more than 0, up to 3600",
+                self.seconds
+            ))
+            .into());
+        }
+        let config = self.configuration()?;
+        tch::set_num_threads(self.threads.try_into().context("--threads is too large")?);
+        let task = Task::load(&config.task)?;
+        let mut bench = Bench {
+            rounds: Rounds::new(&config, &task)?,
+            work: self.work,
+            round: 0,
+        };
+        bench.warm_up(&config, Duration::from_secs_f64(self.seconds / 4.0))?;
+
+        let (mut repetitions, mut trajectories, mut spent) = (0, 0, Duration::ZERO);
+        let progress = indicatif::ProgressBar::new((self.seconds * 1000.0) as u64);
+        while spent.as_secs_f64() < self.seconds {
+            let (count, took) = bench.once(&config)?;
+            trajectories += count;
+            spent += took;
+            repetitions += 1;
+            progress.set_position(spent.as_millis() as u64);
+        }
+        progress.finish_and_clear();
+        let seconds = spent.as_secs_f64();
+        let report = Report {
+            work: self.work,
+            device: config.learner.device.clone(),
+            conditioning: config.policy.conditioning,
+            batch: config.train.batch,
+            threads: self.threads,
+            repetitions,
+            trajectories,
+            seconds,
+            milliseconds_per_repetition: seconds * 1e3 / repetitions as f64,
+            trajectories_per_second: trajectories as f64 / seconds,
+        };
+        self.print(&report, out)
+    }
+
+    fn configuration(&self) -> anyhow::Result<RunConfig> {
+        let mut sets = self.sets.clone();
+        if let Some(batch) = self.batch {
+            sets.push(format!("train.batch={batch}"));
+        }
+        sets.push(format!("actor.device={:?}", self.device));
+        sets.push(format!("learner.device={:?}", self.device));
+        let flags = thermoflow::config::RawConfig::default();
+        match &self.config {
+            Some(file) => Source {
+                file: file.clone(),
+                sets,
+            }
+            .load(&flags),
+            None => {
+                let published = "[task]\nname = \"tfbind8\"\n";
+                let place = std::path::Path::new("published settings");
+                Ok(thermoflow::config::from_text(place, published, &sets, &flags)?)
+            }
+        }
+    }
+
+    fn print(&self, report: &Report, out: &mut Output) -> anyhow::Result<()> {
+        if self.json {
+            serde_json::to_writer_pretty(&mut *out, report)?;
+            return Ok(writeln!(out)?);
+        }
+        let name = format!("{:?}", report.work).to_lowercase();
+        writeln!(
+            out,
+            "{name}: {:.0} trajectories/s ({:.3} ms each for {} repetitions of {} trajectories, {}, {:?})",
+            report.trajectories_per_second,
+            report.milliseconds_per_repetition,
+            report.repetitions,
+            report.trajectories / report.repetitions,
+            report.device,
+            report.conditioning,
+        )?;
+        Ok(())
+    }
+}
+
+struct Bench {
+    rounds: Rounds,
+    work: Work,
+    round: u64,
+}
+
+impl Bench {
+    /// Rounds until caches and clocks are warm; ends with weights loaded into the roller.
+    fn warm_up(&mut self, config: &RunConfig, time: Duration) -> anyhow::Result<()> {
+        let start = Instant::now();
+        while start.elapsed() < time {
+            self.rounds.round()?;
+        }
+        self.rounds
+            .roller
+            .load(PolicyVersion(0), self.rounds.trainer.parameters())?;
+        self.once(config)?;
+        Ok(())
+    }
+
+    /// Does the work once: how many trajectories, in which time. What is not to be measured is not timed.
+    fn once(&mut self, config: &RunConfig) -> anyhow::Result<(u64, Duration)> {
+        self.round += 1;
+        match self.work {
+            Work::Rollout => {
+                let start = Instant::now();
+                let rolled = self.roll(config)?;
+                Ok((rolled.len() as u64, start.elapsed()))
+            }
+            Work::Train => {
+                self.rounds
+                    .roller
+                    .load(PolicyVersion(self.round), self.rounds.trainer.parameters())?;
+                let rolled = self.roll(config)?;
+                let start = Instant::now();
+                self.rounds.trainer.train_online(&rolled)?;
+                Ok((rolled.len() as u64, start.elapsed()))
+            }
+            Work::Round => {
+                let start = Instant::now();
+                let report = self.rounds.round()?;
+                let replayed = report.replay.map_or(0, |_| config.replay.batch);
+                Ok(((config.train.batch + replayed) as u64, start.elapsed()))
+            }
+        }
+    }
+
+    fn roll(&mut self, config: &RunConfig) -> anyhow::Result<Vec<Trajectory>> {
+        let request = RollRequest {
+            round: self.round,
+            indices: 0..config.train.batch as u32,
+            progress: 0.0,
+        };
+        Ok(self.rounds.roller.roll(&request)?)
+    }
+}

@@ -1,0 +1,111 @@
+//! A trained policy from the command line: the arguments that name one, shared by `sample`, `score` and `evaluate`.
+
+use anyhow::Context;
+use std::path::PathBuf;
+use thermoflow::checkpoint::load_policy;
+use thermoflow::config::RunConfig;
+use thermoflow::policy::{Backend, Parameters, PolicySpec, backend};
+use thermoflow::task::{Task, TaskKind};
+
+/// Which policy, on which task, computed where.
+#[derive(Debug, clap::Args)]
+pub struct Source {
+    /// A .safetensors file, a checkpoint directory, or a run directory (its newest checkpoint)
+    #[arg(long, value_name = "C")]
+    pub checkpoint: PathBuf,
+    /// The task, where the checkpoint does not say [default: what it says, else tfbind8]
+    #[arg(long)]
+    pub task: Option<String>,
+    /// Score table to use instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub table: Option<PathBuf>,
+    /// Where to compute: cpu, cpu-torch, cuda, cuda:N, mps
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+}
+
+/// A policy with its task.
+pub struct Policy {
+    /// The task with its published settings (or those of the run that the checkpoint belongs to).
+    pub task: Task,
+    /// The configuration these come from.
+    pub config: RunConfig,
+    /// The weights.
+    pub parameters: Parameters,
+    device: String,
+}
+
+impl Source {
+    /// Reads the policy. `adjust` completes what bare tensors do not say of themselves.
+    pub fn load(&self, adjust: impl FnOnce(&mut PolicySpec)) -> anyhow::Result<Policy> {
+        let found = load_policy(&self.checkpoint, None)?;
+        for (path, error) in &found.skipped {
+            tracing::warn!("checkpoint {} was passed over: {error}", path.display());
+        }
+        let mut parameters = found.policy.parameters;
+        let said = found.policy.meta.map(|meta| meta.task);
+        if said.is_none() {
+            let mut spec = parameters.layout.spec.clone();
+            adjust(&mut spec);
+            parameters.layout = thermoflow::policy::Layout::new(&spec, parameters.layout.features);
+        }
+        let name = self.task.clone().or(said).unwrap_or_else(|| "tfbind8".into());
+        TaskKind::find(&name)?;
+        let mut config = match self.run_config()? {
+            Some(config) if config.task.name == name => config,
+            _ => RunConfig::published(&name)?,
+        };
+        if self.table.is_some() {
+            config.task.table.clone_from(&self.table);
+        }
+        let task = Task::load(&config.task)?;
+        let (has, needs) = (parameters.layout.features, task.env.feature_count());
+        if has != needs {
+            let path = found.path.display();
+            let message = format!("{path} takes {has} features of a state, task {name:?} has {needs}");
+            return Err(super::BadInput(message).into());
+        }
+        Ok(Policy {
+            task,
+            config,
+            parameters,
+            device: self.device.clone(),
+        })
+    }
+
+    /// The configuration of the run that the checkpoint lies in, if it lies in one.
+    fn run_config(&self) -> anyhow::Result<Option<RunConfig>> {
+        let place = self
+            .checkpoint
+            .canonicalize()
+            .unwrap_or_else(|_| self.checkpoint.clone());
+        // RUN, RUN/checkpoints/<step>, RUN/checkpoints/<step>/policy.safetensors.
+        let runs = place.ancestors().take(4).map(|dir| dir.join("run.toml"));
+        let Some(path) = runs.into_iter().find(|path| path.is_file()) else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let table: toml::Table = text.parse().with_context(|| format!("{} is damaged", path.display()))?;
+        let config = table.get("config").cloned().unwrap_or(toml::Value::Table(table));
+        Ok(Some(
+            config
+                .try_into()
+                .with_context(|| format!("{} is damaged", path.display()))?,
+        ))
+    }
+}
+
+impl Policy {
+    /// The backend that computes it.
+    pub fn backend(&self) -> anyhow::Result<Box<dyn Backend>> {
+        Ok(backend(&self.device, self.task.env.clone(), &self.parameters)?)
+    }
+}
+
+/// Reads a positive, finite β.
+pub fn parse_beta(text: &str) -> Result<f32, String> {
+    match text.trim().parse::<f32>() {
+        Ok(beta) if beta.is_finite() && beta > 0.0 => Ok(beta),
+        _ => Err("β is a positive number, for example 0.5 or 2".into()),
+    }
+}

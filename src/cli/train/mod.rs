@@ -1,0 +1,199 @@
+//! `thermoflow train`: a learner and its actors on this machine, with live progress.
+//!
+//! Every program is a child whose standard input is a pipe that only this process holds: when this process ends, however
+//! it ends, the pipe closes and the child stops. Closing it is also how a child is asked to stop.
+
+mod children;
+mod display;
+mod report;
+
+use super::config::Source;
+use super::{BadInput, Output};
+use anyhow::Context;
+use children::{Event, Fleet, Learner};
+use display::Display;
+use report::Report;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use thermoflow::config::RawConfig;
+use thermoflow::task::Task;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+const EXAMPLES: &str = "\
+Examples:
+  thermoflow train configs/tfbind8.toml                            published settings, 2 actors
+  thermoflow train configs/tfbind8.toml --actors 4 --run-dir runs/a --seed 1
+  thermoflow train configs/tfbind8.toml --rounds 50 --set policy.conditioning=\"layer\"
+  thermoflow train configs/tfbind8.toml --run-dir runs/a --resume  go on where it stopped
+
+Ctrl-C stops everything and leaves a run that can be resumed; a second Ctrl-C stops at once.";
+
+/// Events of children that wait to be handled. They come at human speed; a full channel makes a child's reader wait.
+const EVENTS: usize = 256;
+
+/// Trains on this machine: a learner and actors, with live progress
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// Actor processes
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=512))]
+    actors: u32,
+    /// Where the run is kept [default: runs/TASK-NUMBER]
+    #[arg(long, value_name = "D")]
+    run_dir: Option<PathBuf>,
+    /// Seed of all randomness
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Rounds in all
+    #[arg(long)]
+    rounds: Option<u64>,
+    /// Go on with the run in --run-dir
+    #[arg(long, requires = "run_dir")]
+    resume: bool,
+    /// Print the final numbers as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// The learner's own words; it decided how bad it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct LearnerFailed {
+    message: String,
+    /// The learner's exit code.
+    pub code: u8,
+}
+
+impl Args {
+    pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
+        let mut flags = RawConfig {
+            seed: self.seed,
+            ..RawConfig::default()
+        };
+        flags.train.rounds = self.rounds;
+        let config = self.source.load(&flags)?;
+        Task::load(&config.task).with_context(|| format!("task of {}", self.source.file.display()))?;
+        let run_dir = match &self.run_dir {
+            Some(dir) => dir.clone(),
+            None => free_run_dir(&config.task.name)?,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let report = runtime.block_on(self.supervise(&run_dir))?;
+        self.print(&report, &run_dir, out)
+    }
+
+    /// What the learner gets on its command line.
+    fn learner_arguments(&self, run_dir: &Path) -> Vec<String> {
+        let mut arguments = vec![self.source.file.display().to_string()];
+        let mut add = |flag: &str, value: String| arguments.extend([flag.into(), value]);
+        add("--run-dir", run_dir.display().to_string());
+        self.source.sets.iter().for_each(|set| add("--set", set.clone()));
+        self.seed.iter().for_each(|seed| add("--seed", seed.to_string()));
+        self.rounds
+            .iter()
+            .for_each(|rounds| add("--rounds", rounds.to_string()));
+        if self.resume {
+            arguments.push("--resume".into());
+        }
+        arguments
+    }
+
+    /// Runs the children until the learner ends; returns its last words.
+    async fn supervise(&self, run_dir: &Path) -> anyhow::Result<Report> {
+        let (sender, mut events) = mpsc::channel(EVENTS);
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut learner = Learner::start(&self.learner_arguments(run_dir), sender.clone())?;
+        let mut fleet: Option<Fleet> = None;
+        let mut display = Display::new();
+        let mut last = None;
+        let mut error = None;
+        let code = loop {
+            let event = tokio::select! {
+                event = events.recv() => event.expect("this function holds a sender"),
+                _ = interrupt.recv() => Event::Stop,
+                _ = terminate.recv() => Event::Stop,
+            };
+            match event {
+                Event::Listening(address) => fleet = Some(Fleet::start(self.actors, &address, &sender)?),
+                Event::Progress(report) => {
+                    display.update(&report);
+                    last = Some(*report);
+                }
+                Event::LearnerSays(line) => match line.strip_prefix("error: ") {
+                    Some(message) => error = Some(message.to_string()),
+                    None => display.line(&line),
+                },
+                Event::ActorSays(line) => display.line(&line),
+                Event::LearnerEnded(code) => break code,
+                Event::Stop if learner.stop() => {
+                    display.line("stopping: the learner writes a checkpoint (Ctrl-C again: at once)")
+                }
+                Event::Stop => {
+                    learner.kill();
+                    fleet.take();
+                    return Err(anyhow::anyhow!(
+                        "stopped at once; --resume goes on from the last checkpoint"
+                    ));
+                }
+            }
+        };
+        if let Some(fleet) = fleet {
+            fleet.end(code == 0, &mut events, &mut display).await;
+        }
+        display.end();
+        match (code, last) {
+            (0, Some(report)) => Ok(report),
+            (0, None) => Err(anyhow::anyhow!("the learner ended without a word")),
+            (code, _) => {
+                let message = error.unwrap_or_else(|| format!("the learner ended with exit code {code}"));
+                Err(LearnerFailed {
+                    message,
+                    code: code.clamp(1, 2) as u8,
+                }
+                .into())
+            }
+        }
+    }
+
+    fn print(&self, report: &Report, run_dir: &Path, out: &mut Output) -> anyhow::Result<()> {
+        if self.json {
+            serde_json::to_writer_pretty(&mut *out, report)?;
+            return Ok(writeln!(out)?);
+        }
+        let (run, config) = (run_dir.display(), self.source.file.display());
+        write!(out, "{}", report.summary())?;
+        writeln!(out, "\nThe run is in {run}. Next:")?;
+        if !report.is_complete() {
+            let mut set = String::new();
+            self.source.sets.iter().for_each(|s| set += &format!(" --set '{s}'"));
+            self.seed.iter().for_each(|s| set += &format!(" --seed {s}"));
+            self.rounds.iter().for_each(|r| set += &format!(" --rounds {r}"));
+            writeln!(
+                out,
+                "  thermoflow train {config} --run-dir {run} --resume --actors {}{set}",
+                self.actors
+            )?;
+        }
+        writeln!(out, "  thermoflow evaluate --checkpoint {run} --exact")?;
+        writeln!(
+            out,
+            "  thermoflow sample --checkpoint {run} --beta 3 -n 1000 > samples.csv"
+        )?;
+        writeln!(
+            out,
+            "  sqlite3 {run}/replay.sqlite 'SELECT x, y FROM objects ORDER BY y DESC LIMIT 10'"
+        )?;
+        writeln!(out, "  tensorboard --logdir {run}/tensorboard")?;
+        Ok(())
+    }
+}
+
+/// runs/TASK-1, runs/TASK-2 …: the first that is not there. The learner makes it, and refuses if another was faster.
+fn free_run_dir(task: &str) -> anyhow::Result<PathBuf> {
+    let mut candidates = (1..=9999).map(|number| Path::new("runs").join(format!("{task}-{number}")));
+    let free = candidates.find(|dir| !dir.exists());
+    free.ok_or_else(|| BadInput(format!("runs/ holds 9999 runs of {task}; name one with --run-dir")).into())
+}

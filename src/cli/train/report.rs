@@ -1,0 +1,142 @@
+//! What the learner says of its progress, as JSON lines on its standard output.
+
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+
+/// A line of the learner.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Line {
+    /// It accepts actors.
+    Listening {
+        /// Where.
+        address: String,
+    },
+    /// Where training is.
+    Progress(Report),
+    /// The last line.
+    Finished(Report),
+}
+
+/// Where training is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    pub round: u64,
+    pub rounds: u64,
+    pub seconds: f64,
+    pub trajectories: u64,
+    pub distinct: u64,
+    pub modes: u64,
+    pub modes_listed: u64,
+    pub mean_y: Option<f64>,
+    pub top100_y: Option<f64>,
+    pub loss_online: Option<f64>,
+    pub loss_replay: Option<f64>,
+    pub trajectories_per_second: Option<f64>,
+    pub staleness_p50: Option<f64>,
+    pub staleness_max: Option<f64>,
+    pub waiting_for: Option<String>,
+    pub actors: Vec<Actor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+}
+
+/// How an actor is doing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Actor {
+    pub name: String,
+    pub present: bool,
+    pub taken: u64,
+    pub outbox: u64,
+    pub waiting: String,
+}
+
+/// A number, or a dash where there is none yet.
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "–".into(), |value| format!("{value:.digits$}"))
+}
+
+impl Report {
+    /// True when all rounds are done.
+    pub fn is_complete(&self) -> bool {
+        self.complete.unwrap_or(self.round >= self.rounds)
+    }
+
+    /// The numbers beside the progress bar.
+    pub fn numbers(&self) -> String {
+        format!(
+            "modes {}/{} · top-100 {} · loss {} online, {} replay · {} trajectories/s · staleness {}/{}",
+            self.modes,
+            self.modes_listed,
+            number(self.top100_y, 4),
+            number(self.loss_online, 2),
+            number(self.loss_replay, 2),
+            number(self.trajectories_per_second, 0),
+            number(self.staleness_p50, 0),
+            number(self.staleness_max, 0),
+        )
+    }
+
+    /// One line on all actors.
+    pub fn actors(&self) -> String {
+        let mut text = String::new();
+        for actor in &self.actors {
+            let state = match (actor.present, actor.waiting.as_str()) {
+                (false, _) => "absent".into(),
+                (true, "nothing" | "") => "rolling out".into(),
+                (true, what) => format!("waits for {what}"),
+            };
+            let _ = write!(
+                text,
+                "{}{}: {} ({state})",
+                if text.is_empty() { "" } else { " · " },
+                actor.name,
+                actor.taken
+            );
+        }
+        text
+    }
+
+    /// The end of a run, in words.
+    pub fn summary(&self) -> String {
+        let rate = (self.seconds > 0.0).then(|| self.trajectories as f64 / self.seconds);
+        let end = if self.is_complete() { "Finished" } else { "Stopped" };
+        format!(
+            "{end} after {} of {} rounds in {:.1} s.\n  \
+             modes found    {} of {}\n  \
+             top-100 mean y {}\n  \
+             distinct x     {} of {} trajectories rolled out ({} a second)\n  \
+             mean y         {}\n",
+            self.round,
+            self.rounds,
+            self.seconds,
+            self.modes,
+            self.modes_listed,
+            number(self.top100_y, 4),
+            self.distinct,
+            self.trajectories,
+            number(rate, 0),
+            number(self.mean_y, 4),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_learner_are_understood() {
+        let line = r#"{"event":"finished","round":3,"rounds":3,"modes":2,"mean_y":null,"complete":true,"new":1}"#;
+        let Line::Finished(report) = serde_json::from_str(line).unwrap() else {
+            panic!("{line}")
+        };
+        assert!(report.is_complete() && report.modes == 2 && report.mean_y.is_none());
+        let line = r#"{"event":"listening","address":"tcp://127.0.0.1:5","run":"x"}"#;
+        assert!(matches!(serde_json::from_str(line).unwrap(), Line::Listening { address } if address.ends_with(":5")));
+    }
+}

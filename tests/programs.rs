@@ -1,0 +1,39 @@
+//! Tests of the whole programs, as a user runs them. One test binary, a module per subject.
+
+#[path = "programs/golden.rs"]
+mod golden;
+#[path = "programs/input.rs"]
+mod input;
+
+use std::process::{Command, Output};
+
+/// The `thermoflow` command.
+fn thermoflow() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_thermoflow"))
+}
+
+/// Runs `thermoflow` with `arguments`.
+fn run(arguments: &[&str]) -> Output {
+    thermoflow()
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("the program starts")
+}
+
+/// Expects bad input: exit code 2, nothing but one line on stderr that contains all of `expected`.
+fn assert_refused(arguments: &[&str], expected: &[&str]) {
+    assert_fails(arguments, 2, expected);
+}
+
+/// Expects `code` and one clear line on stderr that contains all of `expected`.
+fn assert_fails(arguments: &[&str], code: i32, expected: &[&str]) {
+    let output = run(arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    let lines: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(lines.len(), 1, "{arguments:?}: one error line, not {stderr}");
+    for part in expected {
+        assert!(stderr.contains(part), "{arguments:?}: {part:?} is not in {stderr}");
+    }
+}
