@@ -22,7 +22,6 @@ pub mod rounds;
 pub mod sampling;
 pub mod scoring;
 pub mod suggest;
-pub mod suggest;
 pub mod task;
 pub mod trainer;
 pub mod units;
