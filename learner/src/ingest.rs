@@ -15,7 +15,15 @@ use thermoflow::units::PolicyVersion;
 use tokio::sync::mpsc;
 
 /// Accepted batches that wait for the disk. When full, the network task stops reading.
-pub(crate) const TO_INGEST: usize = 64;
+///
+/// Sync mode: a round of hundreds of actors should not wait for the disk batch by batch. Async mode: whatever waits gets
+/// stale, so no more than keeps the disk busy.
+pub(crate) fn depth(mode: Mode) -> usize {
+    match mode {
+        Mode::Sync => 512,
+        Mode::Async => 8,
+    }
+}
 
 /// Trajectories after which a commit takes no further batch: large enough that the disk's latency is shared by many,
 /// small enough that the first of them is not acknowledged late.
@@ -28,15 +36,11 @@ pub(crate) enum ToIngest {
     Commit(Commit),
     /// Answer once everything before is committed.
     Flush(Done),
-    /// Async mode: write down that versions below this may have been published, then answer.
-    Reserve(PolicyVersion, Done),
 }
 
 /// Answers whoever waits for ingest.
 pub(crate) type Done = crossbeam_channel::Sender<()>;
 
-/// Key of the replay's `meta`: the first version that was never published.
-pub(crate) const VERSIONS: &str = "versions_reserved";
 
 /// What ingest needs.
 pub(crate) struct Ingest {
@@ -71,10 +75,6 @@ impl Ingest {
             while let Some(request) = next {
                 match request {
                     ToIngest::Flush(done) => asked.push(done),
-                    ToIngest::Reserve(version, done) => {
-                        self.store.set_meta(VERSIONS, &version.0.to_string())?;
-                        asked.push(done);
-                    }
                     ToIngest::Commit(commit) => {
                         rows += commit.rows.len();
                         group.push(commit);

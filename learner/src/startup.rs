@@ -3,7 +3,7 @@
 //! Invariant: in sync mode the data set is refilled by round and place, the order in which an uninterrupted run filled it.
 
 use crate::error::LearnerError;
-use crate::ingest::VERSIONS;
+use crate::versions::Versions;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use thermoflow::rollout::Trajectory;
 use thermoflow::run_dir::{RunDir, RunRecord};
 use thermoflow::task::Task;
 use thermoflow::trainer::Trainer;
-use thermoflow::units::{Incarnation, PolicyVersion, Seq};
+use thermoflow::units::{Incarnation, Seq};
 use tracing::{info, warn};
 
 /// A run, ready to go on.
@@ -23,6 +23,7 @@ pub(crate) struct Started {
     pub store: Store,
     pub trainer: Trainer,
     pub state: TrainerState,
+    pub versions: Versions,
     /// What the replay holds: the next trajectory of each incarnation.
     pub known: HashMap<Incarnation, Seq>,
     /// Sync mode: trajectories of rounds to come that the replay holds.
@@ -35,6 +36,7 @@ pub(crate) fn start(path: &Path, config: &RunConfig, task: &Task, resume: bool) 
     let store = Store::open(&run_dir.paths().replay())?;
     let mut trainer = Trainer::new(config, task)?;
     let mut state = restore(path, config, &run_dir, &mut trainer)?;
+    let versions = Versions::open(path)?;
     let (mut known, mut early) = (HashMap::new(), Vec::new());
     for actor in store.actors()? {
         if let Some(Seq(last)) = store.committed_through(actor.incarnation)? {
@@ -45,14 +47,14 @@ pub(crate) fn start(path: &Path, config: &RunConfig, task: &Task, resume: bool) 
         Mode::Sync => early = refill_rounds(&store, &mut trainer, state.round)?,
         Mode::Async => {
             store.scan(None, |row| -> Result<(), LearnerError> { Ok(trainer.remember(&[row.trajectory])?) })?;
-            let reserved = store.meta(VERSIONS)?.and_then(|text| text.parse().ok()).unwrap_or_default();
-            state.policy_version = state.policy_version.max(PolicyVersion(reserved));
+            // Training publishes the next one first.
+            state.policy_version = state.policy_version.max(versions.reserved());
         }
     }
     if resume {
         info!(round = state.round, distinct = trainer.dataset().len(), "resumed");
     }
-    Ok(Started { run_dir, store, trainer, state, known, early })
+    Ok(Started { run_dir, store, trainer, state, versions, known, early })
 }
 
 fn record(config: &RunConfig) -> RunRecord {
