@@ -19,6 +19,7 @@ pub mod random;
 pub mod replay;
 pub mod rollout;
 pub mod rounds;
+pub mod run_dir;
 pub mod sampling;
 pub mod scoring;
 pub mod suggest;

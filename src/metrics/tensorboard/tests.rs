@@ -17,7 +17,7 @@ fn events(path: &Path) -> Vec<Event> {
 
 #[test]
 fn the_checksum_is_that_of_the_format() {
-    // The length field of an 18-byte record, as TensorFlow's and TensorBoard's writers begin their files with.
+    // The length field of a 24-byte record, as TensorFlow's and TensorBoard's writers begin their files with.
     assert_eq!(masked_crc(&24u64.to_le_bytes()).to_le_bytes(), [0xa3, 0x7f, 0x4b, 0x22]);
 }
 
