@@ -41,7 +41,6 @@ pub(crate) enum ToIngest {
 /// Answers whoever waits for ingest.
 pub(crate) type Done = crossbeam_channel::Sender<()>;
 
-
 /// What ingest needs.
 pub(crate) struct Ingest {
     pub store: Store,
@@ -96,7 +95,10 @@ impl Ingest {
         let mut rows = Vec::with_capacity(group.iter().map(|commit| commit.rows.len()).sum());
         let mut done = Vec::with_capacity(group.len());
         for commit in group {
-            done.push(ToNetwork::Committed { incarnation: commit.incarnation, next: commit.next });
+            done.push(ToNetwork::Committed {
+                incarnation: commit.incarnation,
+                next: commit.next,
+            });
             self.received(commit, now, &mut rows);
         }
         if !rows.is_empty() {
@@ -114,11 +116,19 @@ impl Ingest {
     }
 
     fn received(&self, commit: Commit, received_us: u64, rows: &mut Vec<Received>) {
-        let Commit { incarnation, actor, newest, .. } = commit;
+        let Commit {
+            incarnation,
+            actor,
+            newest,
+            ..
+        } = commit;
         rows.extend(commit.rows.into_iter().map(|(seq, trajectory)| {
             let PolicyVersion(newest) = newest.unwrap_or_default();
             let staleness = newest.saturating_sub(trajectory.policy_version.0);
-            let object = self.env.object_of(&trajectory.actions).expect("the fleet has checked it");
+            let object = self
+                .env
+                .object_of(&trajectory.actions)
+                .expect("the fleet has checked it");
             Received {
                 incarnation,
                 actor_name: actor.clone(),
@@ -134,5 +144,7 @@ impl Ingest {
 }
 
 fn now_us() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros() as u64)
 }

@@ -5,8 +5,8 @@ use crate::ingest::{self, Ingest, ToIngest};
 use crate::network::{self, Channels, FleetReport, TO_NETWORK, ToNetwork};
 use crate::router::Router;
 use crate::startup::{self, Started};
-use crate::versions::Versions;
 use crate::training::{self, End, FromTrainer, Setup};
+use crate::versions::Versions;
 use crossbeam_channel::{Receiver, bounded};
 use serde_json::json;
 use std::io::Write;
@@ -55,16 +55,34 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let blob = table.as_ref().map(|table| Blob(table.to_bytes()));
     let task = Task::build(&config.task, table)?;
     // First what is cheap to find out and leaves nothing behind.
-    let bind = |source| LearnerError::Bind { address: settings.bind, source };
+    let bind = |source| LearnerError::Bind {
+        address: settings.bind,
+        source,
+    };
     let router = Router::bind(settings.bind).await.map_err(bind)?;
     let started = startup::start(&settings.run_dir, &config, &task, settings.resume)?;
     let mode = config.train.mode;
-    let Started { run_dir, store, trainer, state, versions, known, early } = started;
+    let Started {
+        run_dir,
+        store,
+        trainer,
+        state,
+        versions,
+        known,
+        early,
+    } = started;
 
     let run = run_dir.record().run_id.clone();
     announce(&settings, router.address(), &run, state.round)?;
     let first_round = state.round;
-    let fleet = FleetSettings { run, config: config.clone(), table: blob, known, first_round, early };
+    let fleet = FleetSettings {
+        run,
+        config: config.clone(),
+        table: blob,
+        known,
+        first_round,
+        early,
+    };
     let fleet = Fleet::new(fleet, &task);
 
     let (to_network, network_inbox) = mpsc::channel(TO_NETWORK);
@@ -103,7 +121,12 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     };
     let training = spawn("training", move || training::run(setup))?;
 
-    let channels = Channels { inbox: network_inbox, ingest: to_ingest, training: to_trainer, report };
+    let channels = Channels {
+        inbox: network_inbox,
+        ingest: to_ingest,
+        training: to_trainer,
+        report,
+    };
     let stopping = async move {
         shutdown.await;
         info!("asked to stop; a checkpoint is written first");
@@ -124,7 +147,9 @@ async fn finish(
     ingest: JoinHandle<Result<(), thermoflow::replay::StoreError>>,
 ) -> Result<End, LearnerError> {
     let joined = tokio::task::spawn_blocking(move || (join(training), join(relay), join(ingest)));
-    let (end, (), ingest) = joined.await.map_err(|error| LearnerError::Io("a thread", error.into()))?;
+    let (end, (), ingest) = joined
+        .await
+        .map_err(|error| LearnerError::Io("a thread", error.into()))?;
     ingest?;
     end.map_err(|error| LearnerError::Training(error.into_boxed_dyn_error()))
 }
@@ -138,7 +163,9 @@ fn spawn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, LearnerError> {
     let builder = std::thread::Builder::new().name(name.into());
-    builder.spawn(work).map_err(|error| LearnerError::Io("starting a thread", error))
+    builder
+        .spawn(work)
+        .map_err(|error| LearnerError::Io("starting a thread", error))
 }
 
 /// Sync mode: waits until what was handed to ingest is committed. In async mode training gets nothing else, and must not
@@ -149,7 +176,9 @@ fn flush(mode: Mode, ingest: mpsc::Sender<ToIngest>) -> training::Flush {
             return Ok(());
         }
         let (done, answer) = bounded(1);
-        ingest.blocking_send(ToIngest::Flush(done)).map_err(|_| anyhow::anyhow!("the replay has failed"))?;
+        ingest
+            .blocking_send(ToIngest::Flush(done))
+            .map_err(|_| anyhow::anyhow!("the replay has failed"))?;
         answer.recv().map_err(|_| anyhow::anyhow!("the replay has failed"))
     })
 }
@@ -191,7 +220,11 @@ impl Relay {
         let mut complete = false;
         for message in from {
             let passed_on = match message {
-                FromTrainer::Publish { version, progress, data } => {
+                FromTrainer::Publish {
+                    version,
+                    progress,
+                    data,
+                } => {
                     newest = Some(version);
                     self.publish(version, progress, data.to_vec())
                 }
@@ -223,7 +256,11 @@ impl Relay {
             error!(%error, "no weights are published: the versions used cannot be written down");
             return false;
         }
-        let message = encode(&ToActor::Weights { version, progress, data: Blob(data) });
+        let message = encode(&ToActor::Weights {
+            version,
+            progress,
+            data: Blob(data),
+        });
         self.tell(ToNetwork::Publish { version, message })
     }
 

@@ -32,7 +32,11 @@ pub(crate) struct Started {
 
 /// Begins the run in `path`, or goes on with it.
 pub(crate) fn start(path: &Path, config: &RunConfig, task: &Task, resume: bool) -> Result<Started, LearnerError> {
-    let run_dir = if resume { RunDir::resume(path, config)? } else { RunDir::create(path, record(config))? };
+    let run_dir = if resume {
+        RunDir::resume(path, config)?
+    } else {
+        RunDir::create(path, record(config))?
+    };
     let store = Store::open(&run_dir.paths().replay())?;
     let mut trainer = Trainer::new(config, task)?;
     let mut state = restore(path, config, &run_dir, &mut trainer)?;
@@ -46,7 +50,9 @@ pub(crate) fn start(path: &Path, config: &RunConfig, task: &Task, resume: bool) 
     match config.train.mode {
         Mode::Sync => early = refill_rounds(&store, &mut trainer, state.round)?,
         Mode::Async => {
-            store.scan(None, |row| -> Result<(), LearnerError> { Ok(trainer.remember(&[row.trajectory])?) })?;
+            store.scan(None, |row| -> Result<(), LearnerError> {
+                Ok(trainer.remember(&[row.trajectory])?)
+            })?;
             // Training publishes the next one first.
             state.policy_version = state.policy_version.max(versions.reserved());
         }
@@ -54,14 +60,29 @@ pub(crate) fn start(path: &Path, config: &RunConfig, task: &Task, resume: bool) 
     if resume {
         info!(round = state.round, distinct = trainer.dataset().len(), "resumed");
     }
-    Ok(Started { run_dir, store, trainer, state, versions, known, early })
+    Ok(Started {
+        run_dir,
+        store,
+        trainer,
+        state,
+        versions,
+        known,
+        early,
+    })
 }
 
 fn record(config: &RunConfig) -> RunRecord {
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let created = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     let versions = [("thermoflow", env!("CARGO_PKG_VERSION")), ("libtorch", "2.13.0")];
     let versions: BTreeMap<_, _> = versions.map(|(name, version)| (name.into(), version.into())).into();
-    RunRecord { run_id: format!("{:016x}", rand::random::<u64>()), created, versions, config: config.clone() }
+    RunRecord {
+        run_id: format!("{:016x}", rand::random::<u64>()),
+        created,
+        versions,
+        config: config.clone(),
+    }
 }
 
 /// Weights, optimiser and counts of the newest checkpoint that can be read; those of a fresh run when there is none.
@@ -73,18 +94,31 @@ fn restore(
 ) -> Result<TrainerState, LearnerError> {
     let run_id = &run_dir.record().run_id;
     let Some(latest) = checkpoint::latest(path)? else {
-        return Ok(TrainerState { run_id: run_id.clone(), ..TrainerState::default() });
+        return Ok(TrainerState {
+            run_id: run_id.clone(),
+            ..TrainerState::default()
+        });
     };
     for (skipped, error) in &latest.skipped {
         warn!(checkpoint = %skipped.display(), %error, "passed over a damaged checkpoint");
     }
-    let Checkpoint { policy, optimizer, trainer: state, .. } = latest.checkpoint;
+    let Checkpoint {
+        policy,
+        optimizer,
+        trainer: state,
+        ..
+    } = latest.checkpoint;
     let same_run = state.run_id == *run_id || state.run_id.is_empty();
     if policy.layout.spec != config.policy || policy.values.len() != trainer.parameters().values.len() || !same_run {
-        return Err(LearnerError::Foreign { path: latest.path.display().to_string() });
+        return Err(LearnerError::Foreign {
+            path: latest.path.display().to_string(),
+        });
     }
     trainer.restore(policy, optimizer)?;
-    Ok(TrainerState { run_id: run_id.clone(), ..state })
+    Ok(TrainerState {
+        run_id: run_id.clone(),
+        ..state
+    })
 }
 
 /// Remembers the rounds before `next`, and returns what the replay holds of later ones.
@@ -92,7 +126,11 @@ fn refill_rounds(store: &Store, trainer: &mut Trainer, next: u64) -> Result<Vec<
     let mut early = Vec::new();
     let mut past: Vec<Trajectory> = Vec::new();
     store.scan(None, |row| {
-        let list = if row.trajectory.round < next { &mut past } else { &mut early };
+        let list = if row.trajectory.round < next {
+            &mut past
+        } else {
+            &mut early
+        };
         list.push(row.trajectory);
         Ok::<_, StoreError>(())
     })?;

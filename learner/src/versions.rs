@@ -27,12 +27,17 @@ impl Versions {
         let reserved = match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let damaged = || std::io::Error::other(format!("{} holds no number", path.display()));
-                text.trim().parse().map_err(|_| LearnerError::Io("reading the versions used so far", damaged()))?
+                text.trim()
+                    .parse()
+                    .map_err(|_| LearnerError::Io("reading the versions used so far", damaged()))?
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
             Err(error) => return Err(LearnerError::Io("reading the versions used so far", error)),
         };
-        Ok(Self { path, reserved: PolicyVersion(reserved) })
+        Ok(Self {
+            path,
+            reserved: PolicyVersion(reserved),
+        })
     }
 
     /// The first number that was never published.
