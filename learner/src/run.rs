@@ -79,6 +79,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         run,
         config: config.clone(),
         table: blob,
+        published: (mode == Mode::Async).then_some(state.policy_version),
         known,
         first_round,
         early,

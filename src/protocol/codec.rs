@@ -301,6 +301,7 @@ mod tests {
                 run: "run".into(),
                 config: example_config(mode),
                 table: None,
+                published: None,
                 known: Default::default(),
                 first_round: 0,
                 early: Vec::new(),

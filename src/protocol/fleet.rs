@@ -95,6 +95,8 @@ pub struct FleetSettings {
     pub config: RunConfig,
     /// The text of the user's own score table.
     pub table: Option<Blob>,
+    /// Async mode: the newest version that an earlier life of the learner may have published.
+    pub published: Option<PolicyVersion>,
     /// What the replay holds: the next trajectory of each incarnation.
     pub known: HashMap<Incarnation, Seq>,
     /// Sync mode: the first round to come.
@@ -150,6 +152,8 @@ pub struct Fleet {
     routes: HashMap<Route, Incarnation>,
     rounds: Option<Rounds>,
     newest: Option<PolicyVersion>,
+    /// What an earlier life published: actors that outlived it may still send trajectories of it.
+    published: Option<PolicyVersion>,
     finished: bool,
     counters: Counters,
 }
@@ -164,6 +168,7 @@ impl Fleet {
             run,
             config,
             table,
+            published,
             known,
             first_round,
             early,
@@ -180,6 +185,7 @@ impl Fleet {
             routes: HashMap::new(),
             rounds,
             newest: None,
+            published,
             finished: false,
             counters: Counters::default(),
         }
@@ -339,7 +345,8 @@ impl Fleet {
             self.counters.over_window += 1;
             return;
         }
-        if let Some(error) = fresh.iter().find_map(|t| self.check.trajectory(t, self.newest).err()) {
+        let newest = self.newest.max(self.published);
+        if let Some(error) = fresh.iter().find_map(|t| self.check.trajectory(t, newest).err()) {
             self.refuse(
                 route.clone(),
                 format!("a trajectory was refused: {}", super::chain(&error)),
@@ -372,7 +379,7 @@ impl Fleet {
             actor,
             rows,
             next,
-            newest: self.newest,
+            newest: self.newest.max(self.published),
         }));
         self.complete(out);
     }

@@ -200,6 +200,7 @@ impl World {
             run: "run".into(),
             config,
             table: None,
+            published: self.disk.reserved.checked_sub(1).map(PolicyVersion),
             known,
             first_round,
             early,
@@ -214,9 +215,8 @@ impl World {
         match self.mode {
             Mode::Sync => self.start_round(first_round),
             Mode::Async => {
-                let version = PolicyVersion(self.disk.reserved);
+                // Its first weights come some time later: actors that outlived it may be faster.
                 self.disk.reserved += RESERVE;
-                self.publish_version(version);
             }
         }
     }
@@ -267,10 +267,11 @@ impl World {
     }
 
     fn publish(&mut self) {
-        let version = self.learner.as_ref().and_then(|learner| learner.version);
-        if let (Mode::Async, Some(version)) = (self.mode, version) {
-            self.publish_version(version.next());
-        }
+        let Some(learner) = self.learner.as_ref().filter(|_| self.mode == Mode::Async) else {
+            return;
+        };
+        let first = PolicyVersion(self.disk.reserved - RESERVE);
+        self.publish_version(learner.version.map_or(first, PolicyVersion::next));
     }
 
     fn publish_version(&mut self, version: PolicyVersion) {
