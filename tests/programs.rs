@@ -4,6 +4,8 @@
 mod golden;
 #[path = "programs/input.rs"]
 mod input;
+#[path = "programs/train.rs"]
+mod train;
 
 use std::process::{Command, Output};
 

@@ -167,6 +167,6 @@ def run(command: List[str], folder: Path = Path(".")) -> str:
         environment = dict(os.environ, LC_ALL="C")
         return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
     except FileNotFoundError:
-        raise Failure(f"`{command[0]}` is missing: install gcc, g++ and binutils (Debian: `apt install build-essential`)")
+        raise Failure(f"`{command[0]}` is missing: install gcc, g++ and binutils (`apt install build-essential`)")
     except subprocess.CalledProcessError as error:
         raise Failure(f"`{' '.join(command)}` failed:\n{error.stderr.strip()}")

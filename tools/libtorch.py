@@ -34,8 +34,8 @@ VERSION = "2.13.0"
 ROOT = Path(__file__).resolve().parent.parent
 LINK = ROOT / ".libtorch"
 
-#: PyTorch's wheels: (system, machine) -> end of the file name, and SHA-256 by Python. Each has the same libtorch; the one
-#: for the Python at hand can be imported too.
+#: PyTorch's wheels: (system, machine) -> end of the file name, and SHA-256 by Python. Each has the same libtorch; the
+#: one for the Python at hand can be imported too.
 TORCH = {
     ("Linux", "x86_64"): (
         "manylinux_2_28_x86_64",
@@ -287,7 +287,7 @@ def share_with(python: str) -> None:
     entry = Path(packages, "thermoflow-torch.pth")
     if entry.is_file() and entry.read_text().strip() == str(site):
         return
-    if site.parent == cache() and "-cpu-" in site.name and platform.system() == "Linux":
+    if site.name.startswith(package(False, "").name) and platform.system() == "Linux":
         with locked():
             cpu_only.make_importable(site)
     entry.write_text(f"{site}\n")

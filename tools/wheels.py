@@ -5,6 +5,7 @@ our own, because pip cannot resume one of half a gigabyte. Where that is refused
 say), pip downloads instead. Either way the pinned hash decides.
 """
 
+import functools
 import hashlib
 import http.client
 import os
@@ -145,6 +146,7 @@ def transfer(url: str, part: Path, label: str) -> None:
         raise ConnectionError("the connection closed early")
 
 
+@functools.lru_cache(maxsize=None)
 def tls_context() -> ssl.SSLContext:
     """Trusts what pip trusts: certificates set for it or for OpenSSL, otherwise the system's and pip's own."""
     variables = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")

@@ -1,10 +1,10 @@
 //! A trained policy from the command line: the arguments that name one, shared by `sample`, `score` and `evaluate`.
 
-use anyhow::Context;
 use std::path::PathBuf;
 use thermoflow::checkpoint::load_policy;
 use thermoflow::config::RunConfig;
 use thermoflow::policy::{Backend, Parameters, PolicySpec, backend};
+use thermoflow::run_dir::RunRecord;
 use thermoflow::task::{Task, TaskKind};
 
 /// Which policy, on which task, computed where.
@@ -81,17 +81,11 @@ impl Source {
             .unwrap_or_else(|_| self.checkpoint.clone());
         // RUN, RUN/checkpoints/<step>, RUN/checkpoints/<step>/policy.safetensors.
         let runs = place.ancestors().take(4).map(|dir| dir.join("run.toml"));
-        let Some(path) = runs.into_iter().find(|path| path.is_file()) else {
+        let Some(record) = runs.into_iter().find(|path| path.is_file()) else {
             return Ok(None);
         };
-        let text = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        let table: toml::Table = text.parse().with_context(|| format!("{} is damaged", path.display()))?;
-        let config = table.get("config").cloned().unwrap_or(toml::Value::Table(table));
-        Ok(Some(
-            config
-                .try_into()
-                .with_context(|| format!("{} is damaged", path.display()))?,
-        ))
+        let run = record.parent().unwrap_or(&place);
+        Ok(Some(RunRecord::read(run)?.config))
     }
 }
 

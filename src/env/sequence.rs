@@ -18,7 +18,7 @@ pub enum Growth {
     AppendOnly,
 }
 
-/// Strings of `length` letters. State: `length` bytes, letters first, then [`PAD`].
+/// Strings of `length` letters. State: `length` bytes, letters first, then 255 in the unused positions.
 ///
 /// Action `a` appends letter `a`; action `alphabet + a` prepends it.
 #[derive(Debug, Clone)]

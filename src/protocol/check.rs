@@ -109,8 +109,8 @@ impl Check {
             return Err(Rejection::LogPf(log_pf));
         }
         let expected = self.reward.log_reward(y);
-        // Written so that NaN is refused too.
-        if (log_reward - expected).abs() > LOG_REWARD_TOLERANCE * expected.abs().max(1.0) {
+        // NaN compares as false with anything, so it is asked for.
+        if log_reward.is_nan() || (log_reward - expected).abs() > LOG_REWARD_TOLERANCE * expected.abs().max(1.0) {
             return Err(Rejection::LogReward {
                 stated: log_reward,
                 y,

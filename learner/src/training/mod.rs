@@ -210,19 +210,11 @@ impl Training {
                 .report(&self.state, self.trainer.dataset(), self.inbox.is_full())?;
         }
         let replayed = self.state.replay_draws * self.config.replay.batch as u64;
-        let line = || {
-            self.recorder.line(
-                "progress",
-                &self.state,
-                self.config.train.rounds,
-                self.trainer.dataset(),
-            )
-        };
-        if let Some(line) = self
-            .recorder
-            .is_time_for_a_line(self.state.trajectories + replayed)
-            .then(line)
-        {
+        if self.recorder.is_time_for_a_line(self.state.trajectories + replayed) {
+            let rounds = self.config.train.rounds;
+            let line = self
+                .recorder
+                .line("progress", &self.state, rounds, self.trainer.dataset());
             // Nobody listens when the learner is being taken down; the checkpoint still matters.
             let _ = self.outbox.send(FromTrainer::Progress(line));
         }
