@@ -3,22 +3,19 @@
 //! Invariant: `Committed` is sent after the commit is on the disk (DESIGN.md, invariant 1).
 
 use crate::network::ToNetwork;
+use crate::training::ToTrainer;
+use crossbeam_channel::Sender;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::env::Environment;
 use thermoflow::protocol::Commit;
 use thermoflow::replay::{Received, Store, StoreError};
-use thermoflow::rollout::Trajectory;
-use thermoflow::units::{PolicyVersion, Seq};
-use tokio::sync::{mpsc, oneshot};
+use thermoflow::units::PolicyVersion;
+use tokio::sync::mpsc;
 
 /// Accepted batches that wait for the disk. When full, the network task stops reading.
 pub(crate) const TO_INGEST: usize = 64;
-
-/// Async mode: committed batches that wait for training. When full, ingest waits, and so in turn do the network and the
-/// actors; the metrics say so.
-pub(crate) const TO_TRAINING: usize = 64;
 
 /// Trajectories after which a commit takes no further batch: large enough that the disk's latency is shared by many,
 /// small enough that the first of them is not acknowledged late.
@@ -30,19 +27,16 @@ pub(crate) enum ToIngest {
     /// Commit, then report.
     Commit(Commit),
     /// Answer once everything before is committed.
-    Flush(oneshot::Sender<()>),
+    Flush(Done),
+    /// Async mode: write down that versions below this may have been published, then answer.
+    Reserve(PolicyVersion, Done),
 }
 
-/// Async mode: what was committed and may be trained on.
-#[derive(Debug)]
-pub(crate) struct Committed {
-    /// In the order of commit.
-    pub trajectories: Vec<Trajectory>,
-    /// The learner's version when each came, less the trajectory's.
-    pub staleness: Vec<u64>,
-    /// How many were committed; those that are too stale to train on included.
-    pub count: u64,
-}
+/// Answers whoever waits for ingest.
+pub(crate) type Done = crossbeam_channel::Sender<()>;
+
+/// Key of the replay's `meta`: the first version that was never published.
+pub(crate) const VERSIONS: &str = "versions_reserved";
 
 /// What ingest needs.
 pub(crate) struct Ingest {
@@ -52,7 +46,7 @@ pub(crate) struct Ingest {
     pub inbox: mpsc::Receiver<ToIngest>,
     pub network: mpsc::Sender<ToNetwork>,
     /// Async mode only.
-    pub training: Option<mpsc::Sender<Committed>>,
+    pub training: Option<Sender<ToTrainer>>,
 }
 
 impl Ingest {
@@ -71,12 +65,16 @@ impl Ingest {
     pub fn run(mut self) -> Result<(), StoreError> {
         while let Some(first) = self.inbox.blocking_recv() {
             let mut group = Vec::new();
-            let mut flushes = Vec::new();
+            let mut asked = Vec::new();
             let mut rows = 0;
             let mut next = Some(first);
             while let Some(request) = next {
                 match request {
-                    ToIngest::Flush(done) => flushes.push(done),
+                    ToIngest::Flush(done) => asked.push(done),
+                    ToIngest::Reserve(version, done) => {
+                        self.store.set_meta(VERSIONS, &version.0.to_string())?;
+                        asked.push(done);
+                    }
                     ToIngest::Commit(commit) => {
                         rows += commit.rows.len();
                         group.push(commit);
@@ -85,7 +83,7 @@ impl Ingest {
                 next = if rows < GROUP { self.inbox.try_recv().ok() } else { None };
             }
             self.commit(group)?;
-            for done in flushes {
+            for done in asked {
                 // Whoever asked may have given up.
                 let _ = done.send(());
             }
@@ -110,14 +108,14 @@ impl Ingest {
         }
         if let Some(training) = self.training.as_ref().filter(|_| !rows.is_empty()) {
             // As above for training.
-            let _ = training.blocking_send(for_training(rows));
+            let _ = training.send(ToTrainer::Batch(rows.into_iter().map(|row| row.trajectory).collect()));
         }
         Ok(())
     }
 
     fn received(&self, commit: Commit, received_us: u64, rows: &mut Vec<Received>) {
         let Commit { incarnation, actor, newest, .. } = commit;
-        rows.extend(commit.rows.into_iter().map(|(seq, trajectory): (Seq, Trajectory)| {
+        rows.extend(commit.rows.into_iter().map(|(seq, trajectory)| {
             let PolicyVersion(newest) = newest.unwrap_or_default();
             let staleness = newest.saturating_sub(trajectory.policy_version.0);
             let object = self.env.object_of(&trajectory.actions).expect("the fleet has checked it");
@@ -133,13 +131,6 @@ impl Ingest {
             }
         }));
     }
-}
-
-fn for_training(rows: Vec<Received>) -> Committed {
-    let count = rows.len() as u64;
-    let staleness = rows.iter().map(|row| row.staleness).collect();
-    let trainable = rows.into_iter().filter(|row| row.trainable);
-    Committed { trajectories: trainable.map(|row| row.trajectory).collect(), staleness, count }
 }
 
 fn now_us() -> u64 {

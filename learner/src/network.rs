@@ -5,12 +5,13 @@
 
 use crate::ingest::ToIngest;
 use crate::router::{Incoming, Outgoing, Router};
+use crate::training::ToTrainer;
+use crossbeam_channel::Sender;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use thermoflow::protocol::{
-    Counters, Fleet, FleetAction, FleetEvent, PeerReport, Route, ToActor, WireError, decode_to_learner, encode,
+    Fleet, FleetAction, FleetEvent, PeerReport, Route, ToActor, WireError, decode_to_learner, encode,
 };
-use thermoflow::rollout::Trajectory;
 use thermoflow::units::{Incarnation, PolicyVersion, Seq};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -34,31 +35,28 @@ pub(crate) enum ToNetwork {
     Publish { version: PolicyVersion, message: Vec<u8> },
     /// Sync mode: a round begins.
     StartRound(u64),
-    /// The run is over: tell the actors.
+    /// The run is over: tell the actors, then end.
     Finish,
+    /// The learner stops before the run is over; actors may wait for it to come back.
+    Stop,
 }
-
-/// Sync mode: a round and its trajectories, by place.
-pub(crate) type CompleteRound = (u64, Vec<Trajectory>);
 
 /// What is known of the fleet; renewed every [`TICK`].
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FleetReport {
     pub actors: Vec<PeerReport>,
-    pub counters: Counters,
-    /// Reading waited for the disk or for training at some time since the last report.
-    pub held_back: bool,
 }
 
 /// The task's ends of its channels.
 pub(crate) struct Channels {
     pub inbox: mpsc::Receiver<ToNetwork>,
     pub ingest: mpsc::Sender<ToIngest>,
-    pub rounds: mpsc::Sender<CompleteRound>,
+    /// Sync mode: complete rounds.
+    pub training: Sender<ToTrainer>,
     pub report: watch::Sender<FleetReport>,
 }
 
-/// Serves until the senders of `inbox` are gone, or the run is over and the actors know it.
+/// Serves until it is told to stop, or the run is over and the actors know it, or no thread is left to serve.
 pub(crate) async fn serve(router: Router, fleet: Fleet, channels: Channels) {
     let mut network = Network {
         router,
@@ -68,7 +66,6 @@ pub(crate) async fn serve(router: Router, fleet: Fleet, channels: Channels) {
         connections: HashMap::new(),
         weights: Outgoing::default(),
         held_back: None,
-        was_held_back: false,
         present: 0,
         leave_at: None,
     };
@@ -84,8 +81,8 @@ struct Network {
     weights: Outgoing,
     /// Since when connections are not read.
     held_back: Option<Instant>,
-    was_held_back: bool,
     present: usize,
+    /// When to end, whoever is still connected.
     leave_at: Option<Instant>,
 }
 
@@ -107,6 +104,10 @@ impl Network {
                 incoming = self.router.next(), if may_read => self.incoming(incoming),
                 _ = ticks.tick() => self.tick(),
             }
+            if self.channels.ingest.is_closed() {
+                // The replay has failed; nothing more can be kept, and whoever waits for the learner learns it.
+                return;
+            }
             if self.leave_at.is_some_and(|at| Instant::now() >= at || self.connections.is_empty()) {
                 return;
             }
@@ -116,7 +117,6 @@ impl Network {
     fn note_reading(&mut self, may_read: bool) {
         if !may_read {
             self.held_back.get_or_insert_with(Instant::now);
-            self.was_held_back = true;
         } else if self.held_back.take().is_some() {
             self.handle(FleetEvent::Resumed);
         }
@@ -130,6 +130,7 @@ impl Network {
                 self.handle(FleetEvent::Published(version));
             }
             ToNetwork::StartRound(round) => self.handle(FleetEvent::RoundStarted(round)),
+            ToNetwork::Stop => self.leave_at = Some(Instant::now()),
             ToNetwork::Finish => {
                 self.handle(FleetEvent::Finished);
                 self.leave_at = Some(Instant::now() + FAREWELL);
@@ -167,11 +168,11 @@ impl Network {
         let actors: Vec<_> = self.fleet.peers().collect();
         let present = actors.iter().filter(|actor| actor.present).count();
         if present != self.present {
-            info!(actors = present, before = self.present, "the fleet changed");
+            let counters = self.fleet.counters();
+            info!(actors = present, before = self.present, ?counters, "the fleet changed");
             self.present = present;
         }
-        let held_back = std::mem::take(&mut self.was_held_back);
-        self.channels.report.send_replace(FleetReport { actors, counters: self.fleet.counters(), held_back });
+        self.channels.report.send_replace(FleetReport { actors });
     }
 
     fn handle(&mut self, event: FleetEvent) {
@@ -199,7 +200,7 @@ impl Network {
                 }
                 FleetAction::RoundComplete(round, trajectories) => {
                     // Training waits for this round and no other, so there is room; or it has stopped.
-                    let _ = self.channels.rounds.try_send((round, trajectories));
+                    let _ = self.channels.training.try_send(ToTrainer::Round(round, trajectories));
                 }
             }
         }
