@@ -4,6 +4,8 @@
 mod golden;
 #[path = "programs/input.rs"]
 mod input;
+#[path = "programs/readers.rs"]
+mod readers;
 #[path = "programs/train.rs"]
 mod train;
 
