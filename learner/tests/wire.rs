@@ -1,0 +1,200 @@
+//! A whole learner, spoken to over the wire by a hand-made actor that knows the protocol's messages only.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+use thermoflow::config::{Mode, RawConfig, RunConfig};
+use thermoflow::env::States;
+use thermoflow::protocol::{ActorStatus, Hello, ToActor, ToLearner, decode_to_actor, encode};
+use thermoflow::replay::Store;
+use thermoflow::rollout::Trajectory;
+use thermoflow::task::Task;
+use thermoflow::units::{Incarnation, PolicyVersion, Seq};
+use thermoflow_learner::{End, LearnerError, Settings, run};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use zeromq::{DealerSocket, Socket, SocketRecv, SocketSend};
+
+/// How long anything may take; ends a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const BATCH: u32 = 32;
+
+fn config() -> RunConfig {
+    let mut raw = RawConfig::default();
+    raw.task.name = Some("tfbind8".into());
+    raw.train.mode = Some(Mode::Async);
+    raw.train.rounds = Some(1_000_000);
+    raw.resolve().unwrap()
+}
+
+/// A learner in this process.
+struct Learner {
+    address: String,
+    task: JoinHandle<Result<End, LearnerError>>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Learner {
+    async fn start(dir: &Path) -> Self {
+        let address_file = dir.join("address");
+        let settings = Settings {
+            config: config(),
+            run_dir: dir.join("run"),
+            resume: false,
+            bind: "tcp://127.0.0.1:0".parse().unwrap(),
+            address_file: Some(address_file.clone()),
+            progress: false,
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(run(settings, async {
+            let _ = stopped.await;
+        }));
+        let started = Instant::now();
+        let address = loop {
+            match std::fs::read_to_string(&address_file) {
+                Ok(text) => break text.trim().to_owned(),
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+            assert!(started.elapsed() < PATIENCE && !task.is_finished(), "the learner does not start");
+        };
+        Self { address, task, stop }
+    }
+
+    async fn stop(self) -> End {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap().unwrap()
+    }
+}
+
+/// A hand-made actor.
+struct Client {
+    socket: DealerSocket,
+    incarnation: Incarnation,
+}
+
+impl Client {
+    async fn connect(address: &str, incarnation: u64) -> Self {
+        let mut socket = DealerSocket::new();
+        socket.connect(address).await.unwrap();
+        let incarnation = Incarnation(incarnation);
+        Self { socket, incarnation }
+    }
+
+    async fn send(&mut self, message: &ToLearner) {
+        self.socket.send(encode(message).into()).await.unwrap();
+    }
+
+    async fn receive(&mut self) -> ToActor {
+        let message = tokio::time::timeout(PATIENCE, self.socket.recv()).await.expect("an answer");
+        decode_to_actor(&message.unwrap().into_vec()[0]).unwrap()
+    }
+
+    /// Says hello; returns the next trajectory's number and the weights that followed the welcome.
+    async fn hello(&mut self, oldest: u64) -> (Seq, PolicyVersion) {
+        let [name, host, device] = ["client", "here", "cpu"].map(String::from);
+        let (incarnation, oldest) = (self.incarnation, Seq(oldest));
+        self.send(&ToLearner::Hello(Hello { incarnation, oldest, name, host, process: 1, device })).await;
+        let ToActor::Welcome(welcome) = self.receive().await else { panic!("no welcome") };
+        loop {
+            if let ToActor::Weights { version, .. } = self.receive().await {
+                return (welcome.next, version);
+            }
+        }
+    }
+
+    /// The next acknowledgement.
+    async fn acknowledged(&mut self) -> Seq {
+        loop {
+            if let ToActor::Ack { next, .. } = self.receive().await {
+                return next;
+            }
+        }
+    }
+}
+
+/// A batch that passes every check.
+fn batch(task: &Task, round: u64, policy_version: PolicyVersion) -> Vec<Trajectory> {
+    let one = |index: u32| {
+        let actions: Vec<u16> = (0..8).map(|step| ((round + u64::from(index * step)) % 4) as u16).collect();
+        let mut objects = States::new(task.env.state_width());
+        objects.push(&task.env.object_of(&actions).unwrap());
+        let y = task.scorer.score(&objects).unwrap()[0];
+        let log_reward = task.reward.log_reward(y);
+        Trajectory { beta: 1.5, actions, y, log_reward, log_pf: -9.0, policy_version, round, index }
+    };
+    (0..BATCH).map(one).collect()
+}
+
+fn stored(dir: &Path) -> u64 {
+    Store::open_read_only(&dir.join("run/replay.sqlite")).unwrap().counts().unwrap().trajectories
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_acknowledged_is_on_the_disk_and_what_is_repeated_is_not_stored_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let learner = Learner::start(dir.path()).await;
+    let task = Task::load(&config().task).unwrap();
+    let mut client = Client::connect(&learner.address, 7).await;
+    let (next, version) = client.hello(0).await;
+    assert_eq!(next, Seq(0));
+    let mut latencies = Vec::new();
+    for round in 0..40 {
+        let first = Seq(round * u64::from(BATCH));
+        let message = ToLearner::Trajectories { first, batch: batch(&task, round, version) };
+        let sent = Instant::now();
+        client.send(&message).await;
+        let end = first.0 + u64::from(BATCH);
+        assert_eq!(client.acknowledged().await, Seq(end));
+        latencies.push(sent.elapsed());
+        assert_eq!(stored(dir.path()), end, "committed, then acknowledged");
+        client.send(&message).await;
+        assert_eq!(client.acknowledged().await, Seq(end), "a repeated batch is acknowledged again");
+    }
+    latencies.sort_unstable();
+    println!("send to ack: median {:?}, slowest {:?}", latencies[latencies.len() / 2], latencies[latencies.len() - 1]);
+
+    // The same actor on a new connection goes on where it was.
+    let mut again = Client::connect(&learner.address, 7).await;
+    assert_eq!(again.hello(40 * 32 - 5).await.0, Seq(40 * 32));
+    assert_eq!(learner.stop().await, End::Stopped);
+    assert_eq!(stored(dir.path()), 40 * 32, "nothing was stored twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_messages_are_refused_and_harm_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let learner = Learner::start(dir.path()).await;
+    let task = Task::load(&config().task).unwrap();
+    let mut good = Client::connect(&learner.address, 1).await;
+    let (_, version) = good.hello(0).await;
+
+    // A stranger is asked for its name.
+    let mut stranger = Client::connect(&learner.address, 2).await;
+    stranger.send(&ToLearner::Heartbeat(ActorStatus::default())).await;
+    assert_eq!(stranger.receive().await, ToActor::Stranger);
+
+    // Nonsense closes the connection.
+    stranger.socket.send(vec![0xff; 1000].into()).await.unwrap();
+
+    // A trajectory that cannot be true is refused with the reason, and nothing of its batch is kept.
+    let mut liar = Client::connect(&learner.address, 3).await;
+    liar.hello(0).await;
+    let mut lies = batch(&task, 0, version);
+    lies[5].y += 0.25;
+    liar.send(&ToLearner::Trajectories { first: Seq(0), batch: lies }).await;
+    loop {
+        match liar.receive().await {
+            ToActor::Refused { reason } => break assert!(reason.contains("log R"), "{reason}"),
+            ToActor::Weights { .. } | ToActor::Heartbeat { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    // A batch that comes too early is asked for again from where it should be.
+    good.send(&ToLearner::Trajectories { first: Seq(100), batch: batch(&task, 0, version) }).await;
+    assert_eq!(good.acknowledged().await, Seq(0));
+    good.send(&ToLearner::Trajectories { first: Seq(0), batch: batch(&task, 0, version) }).await;
+    assert_eq!(good.acknowledged().await, Seq(32));
+    learner.stop().await;
+    assert_eq!(stored(dir.path()), 32);
+}
