@@ -55,7 +55,10 @@ impl Learner {
                 Ok(text) => break text.trim().to_owned(),
                 Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
             }
-            assert!(started.elapsed() < PATIENCE && !task.is_finished(), "the learner does not start");
+            assert!(
+                started.elapsed() < PATIENCE && !task.is_finished(),
+                "the learner does not start"
+            );
         };
         Self { address, task, stop }
     }
@@ -85,7 +88,9 @@ impl Client {
     }
 
     async fn receive(&mut self) -> ToActor {
-        let message = tokio::time::timeout(PATIENCE, self.socket.recv()).await.expect("an answer");
+        let message = tokio::time::timeout(PATIENCE, self.socket.recv())
+            .await
+            .expect("an answer");
         decode_to_actor(&message.unwrap().into_vec()[0]).unwrap()
     }
 
@@ -93,8 +98,18 @@ impl Client {
     async fn hello(&mut self, oldest: u64) -> (Seq, PolicyVersion) {
         let [name, host, device] = ["client", "here", "cpu"].map(String::from);
         let (incarnation, oldest) = (self.incarnation, Seq(oldest));
-        self.send(&ToLearner::Hello(Hello { incarnation, oldest, name, host, process: 1, device })).await;
-        let ToActor::Welcome(welcome) = self.receive().await else { panic!("no welcome") };
+        self.send(&ToLearner::Hello(Hello {
+            incarnation,
+            oldest,
+            name,
+            host,
+            process: 1,
+            device,
+        }))
+        .await;
+        let ToActor::Welcome(welcome) = self.receive().await else {
+            panic!("no welcome")
+        };
         loop {
             if let ToActor::Weights { version, .. } = self.receive().await {
                 return (welcome.next, version);
@@ -115,18 +130,33 @@ impl Client {
 /// A batch that passes every check.
 fn batch(task: &Task, round: u64, policy_version: PolicyVersion) -> Vec<Trajectory> {
     let one = |index: u32| {
-        let actions: Vec<u16> = (0..8).map(|step| ((round + u64::from(index * step)) % 4) as u16).collect();
+        let actions: Vec<u16> = (0..8)
+            .map(|step| ((round + u64::from(index * step)) % 4) as u16)
+            .collect();
         let mut objects = States::new(task.env.state_width());
         objects.push(&task.env.object_of(&actions).unwrap());
         let y = task.scorer.score(&objects).unwrap()[0];
         let log_reward = task.reward.log_reward(y);
-        Trajectory { beta: 1.5, actions, y, log_reward, log_pf: -9.0, policy_version, round, index }
+        Trajectory {
+            beta: 1.5,
+            actions,
+            y,
+            log_reward,
+            log_pf: -9.0,
+            policy_version,
+            round,
+            index,
+        }
     };
     (0..BATCH).map(one).collect()
 }
 
 fn stored(dir: &Path) -> u64 {
-    Store::open_read_only(&dir.join("run/replay.sqlite")).unwrap().counts().unwrap().trajectories
+    Store::open_read_only(&dir.join("run/replay.sqlite"))
+        .unwrap()
+        .counts()
+        .unwrap()
+        .trajectories
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +170,10 @@ async fn what_is_acknowledged_is_on_the_disk_and_what_is_repeated_is_not_stored_
     let mut latencies = Vec::new();
     for round in 0..40 {
         let first = Seq(round * u64::from(BATCH));
-        let message = ToLearner::Trajectories { first, batch: batch(&task, round, version) };
+        let message = ToLearner::Trajectories {
+            first,
+            batch: batch(&task, round, version),
+        };
         let sent = Instant::now();
         client.send(&message).await;
         let end = first.0 + u64::from(BATCH);
@@ -148,10 +181,18 @@ async fn what_is_acknowledged_is_on_the_disk_and_what_is_repeated_is_not_stored_
         latencies.push(sent.elapsed());
         assert_eq!(stored(dir.path()), end, "committed, then acknowledged");
         client.send(&message).await;
-        assert_eq!(client.acknowledged().await, Seq(end), "a repeated batch is acknowledged again");
+        assert_eq!(
+            client.acknowledged().await,
+            Seq(end),
+            "a repeated batch is acknowledged again"
+        );
     }
     latencies.sort_unstable();
-    println!("send to ack: median {:?}, slowest {:?}", latencies[latencies.len() / 2], latencies[latencies.len() - 1]);
+    println!(
+        "send to ack: median {:?}, slowest {:?}",
+        latencies[latencies.len() / 2],
+        latencies[latencies.len() - 1]
+    );
 
     // The same actor on a new connection goes on where it was.
     let mut again = Client::connect(&learner.address, 7).await;
@@ -181,7 +222,11 @@ async fn bad_messages_are_refused_and_harm_nobody_else() {
     liar.hello(0).await;
     let mut lies = batch(&task, 0, version);
     lies[5].y += 0.25;
-    liar.send(&ToLearner::Trajectories { first: Seq(0), batch: lies }).await;
+    liar.send(&ToLearner::Trajectories {
+        first: Seq(0),
+        batch: lies,
+    })
+    .await;
     loop {
         match liar.receive().await {
             ToActor::Refused { reason } => break assert!(reason.contains("log R"), "{reason}"),
@@ -191,9 +236,17 @@ async fn bad_messages_are_refused_and_harm_nobody_else() {
     }
 
     // A batch that comes too early is asked for again from where it should be.
-    good.send(&ToLearner::Trajectories { first: Seq(100), batch: batch(&task, 0, version) }).await;
+    good.send(&ToLearner::Trajectories {
+        first: Seq(100),
+        batch: batch(&task, 0, version),
+    })
+    .await;
     assert_eq!(good.acknowledged().await, Seq(0));
-    good.send(&ToLearner::Trajectories { first: Seq(0), batch: batch(&task, 0, version) }).await;
+    good.send(&ToLearner::Trajectories {
+        first: Seq(0),
+        batch: batch(&task, 0, version),
+    })
+    .await;
     assert_eq!(good.acknowledged().await, Seq(32));
     learner.stop().await;
     assert_eq!(stored(dir.path()), 32);
