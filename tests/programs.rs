@@ -1,5 +1,7 @@
 //! Tests of the whole programs, as a user runs them. One test binary, a module per subject.
 
+#[path = "programs/fleet.rs"]
+mod fleet;
 #[path = "programs/golden.rs"]
 mod golden;
 #[path = "programs/input.rs"]

@@ -11,7 +11,7 @@ use thermoflow::replay::Store;
 /// How long anything may take. Nothing is asserted about time; this ends a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn config() -> PathBuf {
+pub(super) fn config() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/tfbind8.toml")
 }
 
@@ -34,13 +34,13 @@ fn train(run: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn finish(child: Child) -> Output {
+pub(super) fn finish(child: Child) -> Output {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output
 }
 
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(super) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
@@ -48,7 +48,7 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-fn rows(run: &Path) -> Vec<MetricsRow> {
+pub(super) fn rows(run: &Path) -> Vec<MetricsRow> {
     jsonl::read(&run.join("metrics.jsonl")).unwrap_or_default()
 }
 
@@ -73,7 +73,7 @@ fn command_line(pid: u32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 
-fn signal(name: &str, pid: u32) {
+pub(super) fn signal(name: &str, pid: u32) {
     assert!(
         Command::new("kill")
             .args([name, &pid.to_string()])
@@ -84,7 +84,7 @@ fn signal(name: &str, pid: u32) {
 }
 
 /// Every (round, place) once, every trajectory of every round.
-fn assert_whole(run: &Path, rounds: u64) {
+pub(super) fn assert_whole(run: &Path, rounds: u64) {
     let store = Store::open_read_only(&run.join("replay.sqlite")).unwrap();
     assert_eq!(store.verify().unwrap(), Vec::<String>::new());
     for round in 0..rounds {
