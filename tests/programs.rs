@@ -1,9 +1,13 @@
 //! Tests of the whole programs, as a user runs them. One test binary, a module per subject.
 
+#[path = "programs/commands.rs"]
+mod commands;
 #[path = "programs/golden.rs"]
 mod golden;
 #[path = "programs/input.rs"]
 mod input;
+#[path = "programs/installation.rs"]
+mod installation;
 
 use std::process::{Command, Output};
 
