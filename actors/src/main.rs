@@ -16,7 +16,7 @@ struct Args {
     /// The learner, as it prints it: tcp://127.0.0.1:PORT
     #[arg(long, value_name = "ADDRESS")]
     connect: Address,
-    /// Name shown in progress and kept in the replay [default: actor-<process number>]
+    /// Name shown in progress and kept in the replay [default: actor-PROCESS]
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
     /// Device to compute on (cpu, cuda, cuda:N, mps) [default: the run's actor.device]

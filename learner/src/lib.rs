@@ -1,3 +1,16 @@
-//! The learner library.
+//! The learner program as a library: it listens for actors, keeps what they send, and trains on it.
+//!
+//! `router` speaks ZeroMQ, `network` feeds the fleet's state machine, `ingest` commits, `training` trains, `startup`
+//! resumes. Each has one task or thread of its own; bounded channels lie between. [`run()`] puts them together.
+
+mod error;
+mod ingest;
+mod network;
 mod router;
+mod run;
+mod startup;
 pub mod training;
+
+pub use error::LearnerError;
+pub use run::{Settings, run};
+pub use training::End;

@@ -1,2 +1,90 @@
-//! The learner program.
-fn main() {}
+//! The program `thermoflow-learner`: arguments, logging, exit code.
+
+use anyhow::Context;
+use clap::Parser;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use thermoflow::config::{self, RawConfig};
+use thermoflow::process;
+use thermoflow::protocol::address::Address;
+use thermoflow_learner::{LearnerError, Settings, run};
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+/// Listens for actors, keeps what they send, and trains on it.
+#[derive(Debug, Parser)]
+#[command(name = "thermoflow-learner", version, after_help = EXAMPLES)]
+struct Args {
+    /// The run's configuration (TOML)
+    config: PathBuf,
+    /// Directory that keeps the run
+    #[arg(long, value_name = "DIR")]
+    run_dir: PathBuf,
+    /// Where to listen for actors; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "tcp://127.0.0.1:0")]
+    bind: Address,
+    /// Seed in place of the configuration's
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Rounds in place of the configuration's
+    #[arg(long)]
+    rounds: Option<u64>,
+    /// Any key of the configuration, for example --set train.batch=64
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Go on with the run in --run-dir
+    #[arg(long)]
+    resume: bool,
+    /// File that gets the address once actors may come
+    #[arg(long, value_name = "PATH")]
+    address_file: Option<PathBuf>,
+    /// Print progress as JSON lines
+    #[arg(long)]
+    progress: bool,
+    /// Stop when standard input ends (set by programs that start this one)
+    #[arg(long, hide = true)]
+    watch_stdin: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  thermoflow-learner configs/tfbind8.toml --run-dir runs/first --bind tcp://127.0.0.1:5555
+  thermoflow-learner configs/tfbind8.toml --run-dir runs/first --bind tcp://127.0.0.1:5555 --resume
+
+Exit codes: 0 all rounds are done or it was asked to stop, 1 it failed, 2 the input or the usage is wrong.
+RUST_LOG sets what is logged.";
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,thermoflow_learner=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match start(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let is_bad_input = error.downcast_ref().is_some_and(LearnerError::is_bad_input);
+            process::report(&error, is_bad_input)
+        }
+    }
+}
+
+fn start(args: Args) -> anyhow::Result<()> {
+    let mut flags = RawConfig { seed: args.seed, ..RawConfig::default() };
+    flags.train.rounds = args.rounds;
+    let config = config::load(&args.config, &args.set, &flags).map_err(LearnerError::from)?;
+    info!("configuration:\n{}", config.to_toml());
+    let settings = Settings {
+        config,
+        run_dir: args.run_dir,
+        resume: args.resume,
+        bind: args.bind,
+        address_file: args.address_file,
+        progress: args.progress,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    runtime.block_on(async {
+        let shutdown = process::stop_requested(args.watch_stdin).context("signals cannot be caught")?;
+        let end = run(settings, shutdown).await?;
+        info!(?end, "done");
+        Ok(())
+    })
+}

@@ -1,0 +1,77 @@
+//! Why a learner failed, and which of it is the user's input.
+
+use thermoflow::checkpoint::CheckpointError;
+use thermoflow::config::ConfigError;
+use thermoflow::policy::BackendError;
+use thermoflow::protocol::address::Address;
+use thermoflow::replay::{LimiterError, StoreError};
+use thermoflow::run_dir::RunDirError;
+use thermoflow::task::TaskError;
+use thermoflow::trainer::TrainError;
+
+/// Why a learner could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnerError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The task.
+    #[error("the task cannot be built")]
+    Task(#[from] TaskError),
+    /// The run directory.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// Nothing to listen on.
+    #[error("{address} cannot be listened on{}", hint(source))]
+    Bind {
+        /// Where.
+        address: Address,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The replay.
+    #[error("the replay failed")]
+    Replay(#[from] StoreError),
+    /// A checkpoint.
+    #[error("the run cannot be resumed")]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint of another policy.
+    #[error("the checkpoint {path} is of another policy or run than this configuration describes")]
+    Foreign {
+        /// Where.
+        path: String,
+    },
+    /// The device.
+    #[error("the learner's device cannot be used")]
+    Device(#[from] BackendError),
+    /// What the replay holds does not fit the task.
+    #[error("the replay does not fit the task")]
+    Refill(#[from] TrainError),
+    /// A file or thread.
+    #[error("{0} failed")]
+    Io(&'static str, #[source] std::io::Error),
+    /// Training.
+    #[error("training failed")]
+    Training(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl LearnerError {
+    /// True when other arguments or another configuration would help.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Task(_) | Self::Foreign { .. } => true,
+            Self::RunDir(error) => !matches!(error, RunDirError::Io { .. } | RunDirError::NotWritable { .. }),
+            Self::Device(error) => matches!(error, BackendError::Device(_)),
+            Self::Training(error) => error.downcast_ref::<LimiterError>().is_some(),
+            _ => false,
+        }
+    }
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => ": the port is in use (port 0 takes a free one)",
+        std::io::ErrorKind::PermissionDenied => ": ports below 1024 are for privileged programs",
+        _ => "",
+    }
+}

@@ -1,0 +1,138 @@
+//! The thread that owns the replay: it commits what was accepted, many messages at a time, and only then reports it.
+//!
+//! Invariant: `Committed` is sent after the commit is on the disk (DESIGN.md, invariant 1).
+
+use crate::network::ToNetwork;
+use crate::training::ToTrainer;
+use crossbeam_channel::Sender;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use thermoflow::config::{Mode, RunConfig};
+use thermoflow::env::Environment;
+use thermoflow::protocol::Commit;
+use thermoflow::replay::{Received, Store, StoreError};
+use thermoflow::units::PolicyVersion;
+use tokio::sync::mpsc;
+
+/// Accepted batches that wait for the disk. When full, the network task stops reading.
+pub(crate) const TO_INGEST: usize = 64;
+
+/// Trajectories after which a commit takes no further batch: large enough that the disk's latency is shared by many,
+/// small enough that the first of them is not acknowledged late.
+const GROUP: usize = 4096;
+
+/// What ingest is to do.
+#[derive(Debug)]
+pub(crate) enum ToIngest {
+    /// Commit, then report.
+    Commit(Commit),
+    /// Answer once everything before is committed.
+    Flush(Done),
+    /// Async mode: write down that versions below this may have been published, then answer.
+    Reserve(PolicyVersion, Done),
+}
+
+/// Answers whoever waits for ingest.
+pub(crate) type Done = crossbeam_channel::Sender<()>;
+
+/// Key of the replay's `meta`: the first version that was never published.
+pub(crate) const VERSIONS: &str = "versions_reserved";
+
+/// What ingest needs.
+pub(crate) struct Ingest {
+    pub store: Store,
+    pub env: Arc<dyn Environment>,
+    pub max_staleness: u64,
+    pub inbox: mpsc::Receiver<ToIngest>,
+    pub network: mpsc::Sender<ToNetwork>,
+    /// Async mode only.
+    pub training: Option<Sender<ToTrainer>>,
+}
+
+impl Ingest {
+    /// The largest staleness of trajectories that a run trains on.
+    pub fn max_staleness(config: &RunConfig) -> u64 {
+        match config.train.mode {
+            Mode::Sync => u64::MAX,
+            Mode::Async => config.learner.max_staleness,
+        }
+    }
+
+    /// Commits until the senders are gone.
+    ///
+    /// # Errors
+    /// When the replay fails. Nothing that was not committed has been reported.
+    pub fn run(mut self) -> Result<(), StoreError> {
+        while let Some(first) = self.inbox.blocking_recv() {
+            let mut group = Vec::new();
+            let mut asked = Vec::new();
+            let mut rows = 0;
+            let mut next = Some(first);
+            while let Some(request) = next {
+                match request {
+                    ToIngest::Flush(done) => asked.push(done),
+                    ToIngest::Reserve(version, done) => {
+                        self.store.set_meta(VERSIONS, &version.0.to_string())?;
+                        asked.push(done);
+                    }
+                    ToIngest::Commit(commit) => {
+                        rows += commit.rows.len();
+                        group.push(commit);
+                    }
+                }
+                next = if rows < GROUP { self.inbox.try_recv().ok() } else { None };
+            }
+            self.commit(group)?;
+            for done in asked {
+                // Whoever asked may have given up.
+                let _ = done.send(());
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, group: Vec<Commit>) -> Result<(), StoreError> {
+        let now = now_us();
+        let mut rows = Vec::with_capacity(group.iter().map(|commit| commit.rows.len()).sum());
+        let mut done = Vec::with_capacity(group.len());
+        for commit in group {
+            done.push(ToNetwork::Committed { incarnation: commit.incarnation, next: commit.next });
+            self.received(commit, now, &mut rows);
+        }
+        if !rows.is_empty() {
+            self.store.commit(&rows)?;
+        }
+        for committed in done {
+            // The network is gone when the learner is stopping; what is committed stays committed.
+            let _ = self.network.blocking_send(committed);
+        }
+        if let Some(training) = self.training.as_ref().filter(|_| !rows.is_empty()) {
+            // As above for training.
+            let _ = training.send(ToTrainer::Batch(rows.into_iter().map(|row| row.trajectory).collect()));
+        }
+        Ok(())
+    }
+
+    fn received(&self, commit: Commit, received_us: u64, rows: &mut Vec<Received>) {
+        let Commit { incarnation, actor, newest, .. } = commit;
+        rows.extend(commit.rows.into_iter().map(|(seq, trajectory)| {
+            let PolicyVersion(newest) = newest.unwrap_or_default();
+            let staleness = newest.saturating_sub(trajectory.policy_version.0);
+            let object = self.env.object_of(&trajectory.actions).expect("the fleet has checked it");
+            Received {
+                incarnation,
+                actor_name: actor.clone(),
+                seq,
+                staleness,
+                received_us,
+                trainable: staleness <= self.max_staleness,
+                object: self.env.format(&object),
+                trajectory,
+            }
+        }));
+    }
+}
+
+fn now_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+}

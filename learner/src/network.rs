@@ -1,0 +1,221 @@
+//! The network task: feeds the fleet what happens and does what it says. It never waits for a thread.
+//!
+//! Invariant: connections are read only while what they may bring can be handed on; so a slow disk or a full training
+//! queue holds senders back through TCP, and heartbeats that wait there are not taken for silence.
+
+use crate::ingest::ToIngest;
+use crate::router::{Incoming, Outgoing, Router};
+use crate::training::ToTrainer;
+use crossbeam_channel::Sender;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use thermoflow::protocol::{
+    Fleet, FleetAction, FleetEvent, PeerReport, Route, ToActor, WireError, decode_to_learner, encode,
+};
+use thermoflow::units::{Incarnation, PolicyVersion, Seq};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+use tracing::{info, warn};
+
+/// Messages from the other threads that wait for the network task. It takes them at once; when full, the sender waits.
+pub(crate) const TO_NETWORK: usize = 256;
+
+/// How often silence is looked for and the report renewed.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How long actors are told that the run is over before the learner leaves.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What the other threads want of the network.
+#[derive(Debug)]
+pub(crate) enum ToNetwork {
+    /// Everything of this incarnation below `next` is committed.
+    Committed { incarnation: Incarnation, next: Seq },
+    /// New weights, as an encoded message.
+    Publish { version: PolicyVersion, message: Vec<u8> },
+    /// Sync mode: a round begins.
+    StartRound(u64),
+    /// The run is over: tell the actors, then end.
+    Finish,
+    /// The learner stops before the run is over; actors may wait for it to come back.
+    Stop,
+}
+
+/// What is known of the fleet; renewed every [`TICK`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FleetReport {
+    pub actors: Vec<PeerReport>,
+}
+
+/// The task's ends of its channels.
+pub(crate) struct Channels {
+    pub inbox: mpsc::Receiver<ToNetwork>,
+    pub ingest: mpsc::Sender<ToIngest>,
+    /// Sync mode: complete rounds.
+    pub training: Sender<ToTrainer>,
+    pub report: watch::Sender<FleetReport>,
+}
+
+/// Serves until it is told to stop, or the run is over and the actors know it, or no thread is left to serve.
+pub(crate) async fn serve(router: Router, fleet: Fleet, channels: Channels) {
+    let mut network = Network {
+        router,
+        fleet,
+        channels,
+        started: Instant::now(),
+        connections: HashMap::new(),
+        weights: Outgoing::default(),
+        held_back: None,
+        present: 0,
+        leave_at: None,
+    };
+    network.run().await;
+}
+
+struct Network {
+    router: Router,
+    fleet: Fleet,
+    channels: Channels,
+    started: Instant,
+    connections: HashMap<Route, mpsc::Sender<Outgoing>>,
+    weights: Outgoing,
+    /// Since when connections are not read.
+    held_back: Option<Instant>,
+    present: usize,
+    /// When to end, whoever is still connected.
+    leave_at: Option<Instant>,
+}
+
+impl Network {
+    async fn run(&mut self) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            // A message brings at most one commit.
+            let may_read = self.channels.ingest.capacity() > 0;
+            self.note_reading(may_read);
+            tokio::select! {
+                // What the threads say comes first: it makes room.
+                biased;
+                message = self.channels.inbox.recv(), if self.leave_at.is_none() => match message {
+                    Some(message) => self.obey(message),
+                    None => return,
+                },
+                incoming = self.router.next(), if may_read => self.incoming(incoming),
+                _ = ticks.tick() => self.tick(),
+            }
+            if self.channels.ingest.is_closed() {
+                // The replay has failed; nothing more can be kept, and whoever waits for the learner learns it.
+                return;
+            }
+            if self.leave_at.is_some_and(|at| Instant::now() >= at || self.connections.is_empty()) {
+                return;
+            }
+        }
+    }
+
+    fn note_reading(&mut self, may_read: bool) {
+        if !may_read {
+            self.held_back.get_or_insert_with(Instant::now);
+        } else if self.held_back.take().is_some() {
+            self.handle(FleetEvent::Resumed);
+        }
+    }
+
+    fn obey(&mut self, message: ToNetwork) {
+        match message {
+            ToNetwork::Committed { incarnation, next } => self.handle(FleetEvent::Committed { incarnation, next }),
+            ToNetwork::Publish { version, message } => {
+                self.weights = Outgoing::new(message);
+                self.handle(FleetEvent::Published(version));
+            }
+            ToNetwork::StartRound(round) => self.handle(FleetEvent::RoundStarted(round)),
+            ToNetwork::Stop => self.leave_at = Some(Instant::now()),
+            ToNetwork::Finish => {
+                self.handle(FleetEvent::Finished);
+                self.leave_at = Some(Instant::now() + FAREWELL);
+            }
+        }
+    }
+
+    fn incoming(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Opened(route, sender) => {
+                self.connections.insert(route, sender);
+            }
+            Incoming::Message(route, bytes) => match decode_to_learner(&bytes) {
+                Ok(message) => self.handle(FleetEvent::Received(route, message)),
+                Err(error) => self.malformed(route, error),
+            },
+            Incoming::Closed(route) => {
+                self.connections.remove(&route);
+                self.handle(FleetEvent::Disconnected(route));
+            }
+        }
+    }
+
+    fn malformed(&mut self, route: Route, error: WireError) {
+        warn!(%error, "a message cannot be read; its connection is closed");
+        self.handle(FleetEvent::Malformed(route.clone(), error));
+        self.connections.remove(&route);
+        self.handle(FleetEvent::Disconnected(route));
+    }
+
+    fn tick(&mut self) {
+        if self.held_back.is_none() {
+            self.handle(FleetEvent::Tick);
+        }
+        let actors: Vec<_> = self.fleet.peers().collect();
+        let present = actors.iter().filter(|actor| actor.present).count();
+        if present != self.present {
+            let counters = self.fleet.counters();
+            info!(actors = present, before = self.present, ?counters, "the fleet changed");
+            self.present = present;
+        }
+        self.channels.report.send_replace(FleetReport { actors });
+    }
+
+    fn handle(&mut self, event: FleetEvent) {
+        let mut actions = Vec::new();
+        self.fleet.handle(self.started.elapsed(), event, &mut actions);
+        let mut stuck = Vec::new();
+        for action in actions {
+            match action {
+                FleetAction::Send(route, message) => {
+                    let last = matches!(message, ToActor::Refused { .. });
+                    if let ToActor::Refused { reason } = &message {
+                        warn!(reason, "an actor was refused");
+                    }
+                    self.send(route.clone(), encode(&message).into(), &mut stuck);
+                    if last {
+                        // The connection closes once the refusal is written.
+                        self.connections.remove(&route);
+                    }
+                }
+                FleetAction::SendWeights(route) => self.send(route, self.weights.clone(), &mut stuck),
+                FleetAction::Commit(commit) => {
+                    // There is room: it was asked for before reading. The ingest thread is gone only when it failed,
+                    // and then the learner is about to end.
+                    let _ = self.channels.ingest.try_send(ToIngest::Commit(commit));
+                }
+                FleetAction::RoundComplete(round, trajectories) => {
+                    // Training waits for this round and no other, so there is room; or it has stopped.
+                    let _ = self.channels.training.try_send(ToTrainer::Round(round, trajectories));
+                }
+            }
+        }
+        for route in stuck {
+            self.connections.remove(&route);
+            self.handle(FleetEvent::Disconnected(route));
+        }
+    }
+
+    /// Queues a message; a connection whose queue is full is noted as stuck.
+    fn send(&mut self, route: Route, message: Outgoing, stuck: &mut Vec<Route>) {
+        if let Some(connection) = self.connections.get(&route)
+            && connection.try_send(message).is_err()
+        {
+            stuck.push(route);
+        }
+    }
+}

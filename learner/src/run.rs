@@ -1,0 +1,237 @@
+//! Puts the parts together, and takes them apart again in order: training ends, then the network, then ingest.
+
+use crate::error::LearnerError;
+use crate::ingest::{Ingest, TO_INGEST, ToIngest};
+use crate::network::{self, Channels, FleetReport, TO_NETWORK, ToNetwork};
+use crate::router::Router;
+use crate::startup::{self, Started};
+use crate::training::{self, End, FromTrainer, Setup};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use serde_json::json;
+use std::io::Write;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use thermoflow::config::{Mode, RunConfig};
+use thermoflow::durable;
+use thermoflow::protocol::address::Address;
+use thermoflow::protocol::{Blob, Fleet, FleetSettings, ToActor, encode};
+use thermoflow::task::{self, Task};
+use thermoflow::units::PolicyVersion;
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+/// Trajectories that wait for training: rounds (there is one at a time) or committed batches. When full, ingest waits,
+/// and so in turn do the network and the actors.
+const TO_TRAINER: usize = 64;
+
+/// What training has to say that waits to be passed on. When full, training waits; passing on takes no time.
+const FROM_TRAINER: usize = 64;
+
+/// Async mode: versions that are written down as used before the first of them is published. A learner that is killed
+/// skips at most so many.
+const RESERVE: u64 = 1000;
+
+/// What a learner is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The run's configuration, checked.
+    pub config: RunConfig,
+    /// Where the run is kept.
+    pub run_dir: PathBuf,
+    /// Go on with the run that is there.
+    pub resume: bool,
+    /// Where to listen.
+    pub bind: Address,
+    /// A file that is to hold the address once actors may come.
+    pub address_file: Option<PathBuf>,
+    /// Lines of progress on standard output.
+    pub progress: bool,
+}
+
+/// Trains until all rounds are done or `shutdown` resolves.
+///
+/// # Errors
+/// What cannot be started or gone on with; a checkpoint written before stays.
+pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<End, LearnerError> {
+    let config = settings.config.clone();
+    let table = config.task.table.as_deref().map(task::read_table).transpose()?;
+    let blob = table.as_ref().map(|table| Blob(table.to_bytes()));
+    let task = Task::build(&config.task, table)?;
+    // First what is cheap to find out and leaves nothing behind.
+    let bind = |source| LearnerError::Bind { address: settings.bind, source };
+    let router = Router::bind(settings.bind).await.map_err(bind)?;
+    let started = startup::start(&settings.run_dir, &config, &task, settings.resume)?;
+    let Started { run_dir, store, trainer, state, known, early } = started;
+
+    let run = run_dir.record().run_id.clone();
+    announce(&settings, router.address(), &run, state.round)?;
+    let first_round = state.round;
+    let fleet = FleetSettings { run, config: config.clone(), table: blob, known, first_round, early };
+    let fleet = Fleet::new(fleet, &task);
+
+    let (to_network, network_inbox) = mpsc::channel(TO_NETWORK);
+    let (to_ingest, ingest_inbox) = mpsc::channel(TO_INGEST);
+    let (to_trainer, trainer_inbox) = bounded(TO_TRAINER);
+    let (from_trainer, trainer_says) = bounded(FROM_TRAINER);
+    let (stopper, stop) = bounded(1);
+    let (report, reports) = watch::channel(FleetReport::default());
+
+    let ingest = Ingest {
+        store,
+        env: task.env.clone(),
+        max_staleness: Ingest::max_staleness(&config),
+        inbox: ingest_inbox,
+        network: to_network.clone(),
+        training: (config.train.mode == Mode::Async).then(|| to_trainer.clone()),
+    };
+    let ingest = spawn("ingest", move || ingest.run())?;
+    let relay = Relay {
+        network: to_network,
+        ingest: to_ingest.clone(),
+        reserve: config.train.mode == Mode::Async,
+        reserved: state.policy_version,
+        progress: settings.progress,
+    };
+    let relay = spawn("relay", move || relay.run(&trainer_says))?;
+    let setup = Setup {
+        config,
+        task,
+        run_dir: settings.run_dir.clone(),
+        trainer,
+        state,
+        inbox: trainer_inbox,
+        stop,
+        outbox: from_trainer,
+        flush: flush(to_ingest.clone()),
+        peers: Box::new(move || reports.borrow().actors.clone()),
+    };
+    let training = spawn("training", move || training::run(setup))?;
+
+    let channels = Channels { inbox: network_inbox, ingest: to_ingest, training: to_trainer, report };
+    let stopping = async move {
+        shutdown.await;
+        info!("asked to stop; a checkpoint is written first");
+        drop(stopper);
+        std::future::pending::<()>().await
+    };
+    tokio::select! {
+        () = network::serve(router, fleet, channels) => (),
+        () = stopping => (),
+    }
+    finish(training, relay, ingest).await
+}
+
+/// Waits for the threads. The first that failed made the others stop, so ingest's error comes before training's.
+async fn finish(
+    training: JoinHandle<anyhow::Result<End>>,
+    relay: JoinHandle<()>,
+    ingest: JoinHandle<Result<(), thermoflow::replay::StoreError>>,
+) -> Result<End, LearnerError> {
+    let joined = tokio::task::spawn_blocking(move || (join(training), join(relay), join(ingest)));
+    let (end, (), ingest) = joined.await.map_err(|error| LearnerError::Io("a thread", error.into()))?;
+    ingest?;
+    end.map_err(|error| LearnerError::Training(error.into_boxed_dyn_error()))
+}
+
+fn join<T>(thread: JoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn spawn<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, LearnerError> {
+    let builder = std::thread::Builder::new().name(name.into());
+    builder.spawn(work).map_err(|error| LearnerError::Io("starting a thread", error))
+}
+
+fn flush(ingest: mpsc::Sender<ToIngest>) -> training::Flush {
+    Box::new(move || ask(&ingest, ToIngest::Flush))
+}
+
+/// Asks ingest for something and waits for it.
+fn ask(ingest: &mpsc::Sender<ToIngest>, request: impl FnOnce(Sender<()>) -> ToIngest) -> anyhow::Result<()> {
+    let (done, answer) = bounded(1);
+    ingest.blocking_send(request(done)).map_err(|_| anyhow::anyhow!("the replay has failed"))?;
+    answer.recv().map_err(|_| anyhow::anyhow!("the replay has failed"))
+}
+
+/// Tells where the learner listens.
+fn announce(settings: &Settings, address: Address, run: &str, round: u64) -> Result<(), LearnerError> {
+    info!(%address, run, round, "listening for actors");
+    if let Some(path) = &settings.address_file {
+        let text = format!("{address}\n");
+        durable::replace(path, text.as_bytes()).map_err(|error| LearnerError::Io("writing the address file", error))?;
+    }
+    if settings.progress {
+        let (address, run_dir) = (address.to_string(), settings.run_dir.display().to_string());
+        print_line(&json!({"event": "listening", "address": address, "run": run, "run_dir": run_dir, "round": round}));
+    }
+    Ok(())
+}
+
+fn print_line(line: &serde_json::Value) {
+    let mut out = std::io::stdout().lock();
+    if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+        // Nobody reads any more; the run itself goes on.
+        warn!("progress has no reader");
+    }
+}
+
+/// Passes on what training says: weights and rounds to the network, progress to whoever started the learner.
+struct Relay {
+    network: mpsc::Sender<ToNetwork>,
+    ingest: mpsc::Sender<ToIngest>,
+    /// Async mode: a version number is never used twice, also not by two lives of the learner.
+    reserve: bool,
+    reserved: PolicyVersion,
+    progress: bool,
+}
+
+impl Relay {
+    /// Until training has ended, or network or ingest are gone.
+    fn run(mut self, from: &Receiver<FromTrainer>) {
+        let mut newest = None;
+        let mut complete = false;
+        for message in from {
+            let passed_on = match message {
+                FromTrainer::Publish { version, progress, data } => {
+                    newest = Some(version);
+                    self.publish(version, progress, data.to_vec())
+                }
+                FromTrainer::StartRound(round) => self.tell(ToNetwork::StartRound(round)),
+                FromTrainer::Progress(line) => {
+                    complete |= line["event"] == "finished" && line["complete"] == true;
+                    if self.progress {
+                        print_line(&line);
+                    }
+                    true
+                }
+            };
+            if !passed_on {
+                return;
+            }
+        }
+        // A learner that ends in order has published nothing above the newest. When ingest is gone, so is the reason.
+        if let Some(newest) = newest.filter(|_| self.reserve) {
+            let _ = ask(&self.ingest, |done| ToIngest::Reserve(newest, done));
+        }
+        self.tell(if complete { ToNetwork::Finish } else { ToNetwork::Stop });
+    }
+
+    fn publish(&mut self, version: PolicyVersion, progress: f32, data: Vec<u8>) -> bool {
+        if self.reserve && version > self.reserved {
+            self.reserved = PolicyVersion(version.0 + RESERVE);
+            let reserved = self.reserved;
+            if ask(&self.ingest, |done| ToIngest::Reserve(reserved, done)).is_err() {
+                return false;
+            }
+        }
+        let message = encode(&ToActor::Weights { version, progress, data: Blob(data) });
+        self.tell(ToNetwork::Publish { version, message })
+    }
+
+    fn tell(&self, message: ToNetwork) -> bool {
+        self.network.blocking_send(message).is_ok()
+    }
+}
