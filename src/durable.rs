@@ -1,4 +1,5 @@
-//! Files that are there whole or not at all, also after a power cut: written aside, synced, renamed. No content here.
+//! Files that are there whole or not at all, also after a power cut: written aside, synced, renamed. And files that grow
+//! by whole records. No content here.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -47,6 +48,45 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
     }
 }
 
+/// A file that grows by whole records: what a failed write leaves of one (disk full) is cut off before the next.
+#[derive(Debug)]
+pub struct Appender {
+    file: File,
+    /// Length of the whole records.
+    length: u64,
+    /// Something may lie behind them.
+    torn: bool,
+}
+
+impl Appender {
+    /// Goes on behind the first `length` bytes of `file`, which was opened for appending; the rest is cut off.
+    ///
+    /// # Errors
+    /// When cutting fails.
+    pub fn new(file: File, length: u64) -> io::Result<Self> {
+        file.set_len(length)?;
+        let torn = false;
+        Ok(Self { file, length, torn })
+    }
+
+    /// Appends a record as one write.
+    ///
+    /// # Errors
+    /// When writing fails; the record is not there then, and the next one can be tried.
+    pub fn append(&mut self, record: &[u8]) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.length)?;
+        }
+        let written = self.file.write_all(record);
+        if written.is_ok() {
+            self.length += record.len() as u64;
+        }
+        // Half a record is cut off at once, so that readers do not stumble over it, or if need be before the next one.
+        self.torn = written.is_err() && self.file.set_len(self.length).is_err();
+        written
+    }
+}
+
 /// The directory that holds `path`.
 pub fn parent(path: &Path) -> &Path {
     path.parent()
@@ -57,6 +97,36 @@ pub fn parent(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::small_disk::SmallDisk;
+    use std::fs::OpenOptions;
+
+    #[test]
+    fn a_full_disk_leaves_whole_records_only() {
+        let Some(disk) = SmallDisk::mount(1) else { return };
+        let path = disk.path().join("log");
+        let file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
+        let mut log = Appender::new(file, 0).unwrap();
+        log.append(b"first\n").unwrap();
+        let _ = write(&disk.path().join("ballast"), &vec![0; 2 << 20]);
+        assert!(log.append(&[b'x'; 10_000]).is_err(), "this one fits in part");
+        assert_eq!(fs::read(&path).unwrap(), b"first\n");
+        fs::remove_file(disk.path().join("ballast")).unwrap();
+        log.append(b"second\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first\nsecond\n");
+    }
+
+    #[test]
+    fn what_is_torn_is_cut_off_before_the_next_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        fs::write(&path, "whole\nhal").unwrap();
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        let mut log = Appender::new(file, 6).unwrap();
+        log.file.write_all(b"hal").unwrap();
+        log.torn = true;
+        log.append(b"next\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole\nnext\n");
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {

@@ -22,6 +22,8 @@ pub mod rounds;
 pub mod run_dir;
 pub mod sampling;
 pub mod scoring;
+#[cfg(test)]
+mod small_disk;
 pub mod suggest;
 pub mod task;
 pub mod trainer;

@@ -8,6 +8,8 @@ mod golden;
 mod input;
 #[path = "programs/installation.rs"]
 mod installation;
+#[path = "programs/readers.rs"]
+mod readers;
 #[path = "programs/train.rs"]
 mod train;
 

@@ -59,8 +59,8 @@ impl LearnerError {
     /// True when other arguments or another configuration would help.
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Task(_) | Self::Foreign { .. } => true,
-            Self::RunDir(error) => !matches!(error, RunDirError::Io { .. } | RunDirError::NotWritable { .. }),
+            Self::Config(_) | Self::Task(_) | Self::Foreign { .. } | Self::Bind { .. } => true,
+            Self::RunDir(error) => !matches!(error, RunDirError::Io { .. }),
             Self::Device(error) => matches!(error, BackendError::Device(_)),
             Self::Training(error) => error.downcast_ref::<LimiterError>().is_some(),
             _ => false,

@@ -15,7 +15,15 @@ use thermoflow::units::PolicyVersion;
 use tokio::sync::mpsc;
 
 /// Accepted batches that wait for the disk. When full, the network task stops reading.
-pub(crate) const TO_INGEST: usize = 64;
+///
+/// Sync mode: a round of hundreds of actors should not wait for the disk batch by batch. Async mode: whatever waits gets
+/// stale, so no more than keeps the disk busy.
+pub(crate) fn depth(mode: Mode) -> usize {
+    match mode {
+        Mode::Sync => 512,
+        Mode::Async => 8,
+    }
+}
 
 /// Trajectories after which a commit takes no further batch: large enough that the disk's latency is shared by many,
 /// small enough that the first of them is not acknowledged late.
@@ -28,15 +36,10 @@ pub(crate) enum ToIngest {
     Commit(Commit),
     /// Answer once everything before is committed.
     Flush(Done),
-    /// Async mode: write down that versions below this may have been published, then answer.
-    Reserve(PolicyVersion, Done),
 }
 
 /// Answers whoever waits for ingest.
 pub(crate) type Done = crossbeam_channel::Sender<()>;
-
-/// Key of the replay's `meta`: the first version that was never published.
-pub(crate) const VERSIONS: &str = "versions_reserved";
 
 /// What ingest needs.
 pub(crate) struct Ingest {
@@ -71,10 +74,6 @@ impl Ingest {
             while let Some(request) = next {
                 match request {
                     ToIngest::Flush(done) => asked.push(done),
-                    ToIngest::Reserve(version, done) => {
-                        self.store.set_meta(VERSIONS, &version.0.to_string())?;
-                        asked.push(done);
-                    }
                     ToIngest::Commit(commit) => {
                         rows += commit.rows.len();
                         group.push(commit);
@@ -96,7 +95,10 @@ impl Ingest {
         let mut rows = Vec::with_capacity(group.iter().map(|commit| commit.rows.len()).sum());
         let mut done = Vec::with_capacity(group.len());
         for commit in group {
-            done.push(ToNetwork::Committed { incarnation: commit.incarnation, next: commit.next });
+            done.push(ToNetwork::Committed {
+                incarnation: commit.incarnation,
+                next: commit.next,
+            });
             self.received(commit, now, &mut rows);
         }
         if !rows.is_empty() {
@@ -114,11 +116,19 @@ impl Ingest {
     }
 
     fn received(&self, commit: Commit, received_us: u64, rows: &mut Vec<Received>) {
-        let Commit { incarnation, actor, newest, .. } = commit;
+        let Commit {
+            incarnation,
+            actor,
+            newest,
+            ..
+        } = commit;
         rows.extend(commit.rows.into_iter().map(|(seq, trajectory)| {
             let PolicyVersion(newest) = newest.unwrap_or_default();
             let staleness = newest.saturating_sub(trajectory.policy_version.0);
-            let object = self.env.object_of(&trajectory.actions).expect("the fleet has checked it");
+            let object = self
+                .env
+                .object_of(&trajectory.actions)
+                .expect("the fleet has checked it");
             Received {
                 incarnation,
                 actor_name: actor.clone(),
@@ -134,5 +144,7 @@ impl Ingest {
 }
 
 fn now_us() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros() as u64)
 }

@@ -10,6 +10,7 @@ mod router;
 mod run;
 mod startup;
 pub mod training;
+mod versions;
 
 pub use error::LearnerError;
 pub use run::{Settings, run};

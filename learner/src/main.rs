@@ -57,7 +57,11 @@ RUST_LOG sets what is logged.";
 fn main() -> ExitCode {
     let args = Args::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,thermoflow_learner=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(std::io::stderr)
+        .init();
     match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -68,7 +72,10 @@ fn main() -> ExitCode {
 }
 
 fn start(args: Args) -> anyhow::Result<()> {
-    let mut flags = RawConfig { seed: args.seed, ..RawConfig::default() };
+    let mut flags = RawConfig {
+        seed: args.seed,
+        ..RawConfig::default()
+    };
     flags.train.rounds = args.rounds;
     let config = config::load(&args.config, &args.set, &flags).map_err(LearnerError::from)?;
     info!("configuration:\n{}", config.to_toml());
@@ -80,7 +87,10 @@ fn start(args: Args) -> anyhow::Result<()> {
         address_file: args.address_file,
         progress: args.progress,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
     runtime.block_on(async {
         let shutdown = process::stop_requested(args.watch_stdin).context("signals cannot be caught")?;
         let end = run(settings, shutdown).await?;

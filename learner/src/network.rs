@@ -108,7 +108,10 @@ impl Network {
                 // The replay has failed; nothing more can be kept, and whoever waits for the learner learns it.
                 return;
             }
-            if self.leave_at.is_some_and(|at| Instant::now() >= at || self.connections.is_empty()) {
+            if self
+                .leave_at
+                .is_some_and(|at| Instant::now() >= at || self.connections.is_empty())
+            {
                 return;
             }
         }

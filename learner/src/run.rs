@@ -1,12 +1,13 @@
 //! Puts the parts together, and takes them apart again in order: training ends, then the network, then ingest.
 
 use crate::error::LearnerError;
-use crate::ingest::{Ingest, TO_INGEST, ToIngest};
+use crate::ingest::{self, Ingest, ToIngest};
 use crate::network::{self, Channels, FleetReport, TO_NETWORK, ToNetwork};
 use crate::router::Router;
 use crate::startup::{self, Started};
 use crate::training::{self, End, FromTrainer, Setup};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crate::versions::Versions;
+use crossbeam_channel::{Receiver, bounded};
 use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,18 +19,14 @@ use thermoflow::protocol::{Blob, Fleet, FleetSettings, ToActor, encode};
 use thermoflow::task::{self, Task};
 use thermoflow::units::PolicyVersion;
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-/// Trajectories that wait for training: rounds (there is one at a time) or committed batches. When full, ingest waits,
-/// and so in turn do the network and the actors.
-const TO_TRAINER: usize = 64;
+/// Trajectories that wait for training: a round (there is one at a time), or what was last committed, which gets stale
+/// while it waits. When full, ingest waits, and so in turn do the network and the actors.
+const TO_TRAINER: usize = 1;
 
 /// What training has to say that waits to be passed on. When full, training waits; passing on takes no time.
 const FROM_TRAINER: usize = 64;
-
-/// Async mode: versions that are written down as used before the first of them is published. A learner that is killed
-/// skips at most so many.
-const RESERVE: u64 = 1000;
 
 /// What a learner is told.
 #[derive(Debug, Clone)]
@@ -58,19 +55,38 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let blob = table.as_ref().map(|table| Blob(table.to_bytes()));
     let task = Task::build(&config.task, table)?;
     // First what is cheap to find out and leaves nothing behind.
-    let bind = |source| LearnerError::Bind { address: settings.bind, source };
+    let bind = |source| LearnerError::Bind {
+        address: settings.bind,
+        source,
+    };
     let router = Router::bind(settings.bind).await.map_err(bind)?;
     let started = startup::start(&settings.run_dir, &config, &task, settings.resume)?;
-    let Started { run_dir, store, trainer, state, known, early } = started;
+    let mode = config.train.mode;
+    let Started {
+        run_dir,
+        store,
+        trainer,
+        state,
+        versions,
+        known,
+        early,
+    } = started;
 
     let run = run_dir.record().run_id.clone();
     announce(&settings, router.address(), &run, state.round)?;
     let first_round = state.round;
-    let fleet = FleetSettings { run, config: config.clone(), table: blob, known, first_round, early };
+    let fleet = FleetSettings {
+        run,
+        config: config.clone(),
+        table: blob,
+        known,
+        first_round,
+        early,
+    };
     let fleet = Fleet::new(fleet, &task);
 
     let (to_network, network_inbox) = mpsc::channel(TO_NETWORK);
-    let (to_ingest, ingest_inbox) = mpsc::channel(TO_INGEST);
+    let (to_ingest, ingest_inbox) = mpsc::channel(ingest::depth(mode));
     let (to_trainer, trainer_inbox) = bounded(TO_TRAINER);
     let (from_trainer, trainer_says) = bounded(FROM_TRAINER);
     let (stopper, stop) = bounded(1);
@@ -82,14 +98,12 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         max_staleness: Ingest::max_staleness(&config),
         inbox: ingest_inbox,
         network: to_network.clone(),
-        training: (config.train.mode == Mode::Async).then(|| to_trainer.clone()),
+        training: (mode == Mode::Async).then(|| to_trainer.clone()),
     };
     let ingest = spawn("ingest", move || ingest.run())?;
     let relay = Relay {
         network: to_network,
-        ingest: to_ingest.clone(),
-        reserve: config.train.mode == Mode::Async,
-        reserved: state.policy_version,
+        versions: (mode == Mode::Async).then_some(versions),
         progress: settings.progress,
     };
     let relay = spawn("relay", move || relay.run(&trainer_says))?;
@@ -102,12 +116,17 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         inbox: trainer_inbox,
         stop,
         outbox: from_trainer,
-        flush: flush(to_ingest.clone()),
+        flush: flush(mode, to_ingest.clone()),
         peers: Box::new(move || reports.borrow().actors.clone()),
     };
     let training = spawn("training", move || training::run(setup))?;
 
-    let channels = Channels { inbox: network_inbox, ingest: to_ingest, training: to_trainer, report };
+    let channels = Channels {
+        inbox: network_inbox,
+        ingest: to_ingest,
+        training: to_trainer,
+        report,
+    };
     let stopping = async move {
         shutdown.await;
         info!("asked to stop; a checkpoint is written first");
@@ -128,7 +147,9 @@ async fn finish(
     ingest: JoinHandle<Result<(), thermoflow::replay::StoreError>>,
 ) -> Result<End, LearnerError> {
     let joined = tokio::task::spawn_blocking(move || (join(training), join(relay), join(ingest)));
-    let (end, (), ingest) = joined.await.map_err(|error| LearnerError::Io("a thread", error.into()))?;
+    let (end, (), ingest) = joined
+        .await
+        .map_err(|error| LearnerError::Io("a thread", error.into()))?;
     ingest?;
     end.map_err(|error| LearnerError::Training(error.into_boxed_dyn_error()))
 }
@@ -142,18 +163,24 @@ fn spawn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, LearnerError> {
     let builder = std::thread::Builder::new().name(name.into());
-    builder.spawn(work).map_err(|error| LearnerError::Io("starting a thread", error))
+    builder
+        .spawn(work)
+        .map_err(|error| LearnerError::Io("starting a thread", error))
 }
 
-fn flush(ingest: mpsc::Sender<ToIngest>) -> training::Flush {
-    Box::new(move || ask(&ingest, ToIngest::Flush))
-}
-
-/// Asks ingest for something and waits for it.
-fn ask(ingest: &mpsc::Sender<ToIngest>, request: impl FnOnce(Sender<()>) -> ToIngest) -> anyhow::Result<()> {
-    let (done, answer) = bounded(1);
-    ingest.blocking_send(request(done)).map_err(|_| anyhow::anyhow!("the replay has failed"))?;
-    answer.recv().map_err(|_| anyhow::anyhow!("the replay has failed"))
+/// Sync mode: waits until what was handed to ingest is committed. In async mode training gets nothing else, and must not
+/// wait for ingest, which may be waiting for training.
+fn flush(mode: Mode, ingest: mpsc::Sender<ToIngest>) -> training::Flush {
+    Box::new(move || {
+        if mode == Mode::Async {
+            return Ok(());
+        }
+        let (done, answer) = bounded(1);
+        ingest
+            .blocking_send(ToIngest::Flush(done))
+            .map_err(|_| anyhow::anyhow!("the replay has failed"))?;
+        answer.recv().map_err(|_| anyhow::anyhow!("the replay has failed"))
+    })
 }
 
 /// Tells where the learner listens.
@@ -181,21 +208,23 @@ fn print_line(line: &serde_json::Value) {
 /// Passes on what training says: weights and rounds to the network, progress to whoever started the learner.
 struct Relay {
     network: mpsc::Sender<ToNetwork>,
-    ingest: mpsc::Sender<ToIngest>,
-    /// Async mode: a version number is never used twice, also not by two lives of the learner.
-    reserve: bool,
-    reserved: PolicyVersion,
+    /// Async mode only: in sync mode versions are rounds.
+    versions: Option<Versions>,
     progress: bool,
 }
 
 impl Relay {
-    /// Until training has ended, or network or ingest are gone.
+    /// Until training has ended, or the network is gone.
     fn run(mut self, from: &Receiver<FromTrainer>) {
         let mut newest = None;
         let mut complete = false;
         for message in from {
             let passed_on = match message {
-                FromTrainer::Publish { version, progress, data } => {
+                FromTrainer::Publish {
+                    version,
+                    progress,
+                    data,
+                } => {
                     newest = Some(version);
                     self.publish(version, progress, data.to_vec())
                 }
@@ -212,22 +241,26 @@ impl Relay {
                 return;
             }
         }
-        // A learner that ends in order has published nothing above the newest. When ingest is gone, so is the reason.
-        if let Some(newest) = newest.filter(|_| self.reserve) {
-            let _ = ask(&self.ingest, |done| ToIngest::Reserve(newest, done));
+        if let Some((newest, versions)) = newest.zip(self.versions.as_mut())
+            && let Err(error) = versions.end(newest)
+        {
+            warn!(%error, "the versions used could not be written down; a resumed run skips some");
         }
         self.tell(if complete { ToNetwork::Finish } else { ToNetwork::Stop });
     }
 
     fn publish(&mut self, version: PolicyVersion, progress: f32, data: Vec<u8>) -> bool {
-        if self.reserve && version > self.reserved {
-            self.reserved = PolicyVersion(version.0 + RESERVE);
-            let reserved = self.reserved;
-            if ask(&self.ingest, |done| ToIngest::Reserve(reserved, done)).is_err() {
-                return false;
-            }
+        if let Some(versions) = &mut self.versions
+            && let Err(error) = versions.publish(version)
+        {
+            error!(%error, "no weights are published: the versions used cannot be written down");
+            return false;
         }
-        let message = encode(&ToActor::Weights { version, progress, data: Blob(data) });
+        let message = encode(&ToActor::Weights {
+            version,
+            progress,
+            data: Blob(data),
+        });
         self.tell(ToNetwork::Publish { version, message })
     }
 

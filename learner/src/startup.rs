@@ -3,7 +3,7 @@
 //! Invariant: in sync mode the data set is refilled by round and place, the order in which an uninterrupted run filled it.
 
 use crate::error::LearnerError;
-use crate::ingest::VERSIONS;
+use crate::versions::Versions;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use thermoflow::rollout::Trajectory;
 use thermoflow::run_dir::{RunDir, RunRecord};
 use thermoflow::task::Task;
 use thermoflow::trainer::Trainer;
-use thermoflow::units::{Incarnation, PolicyVersion, Seq};
+use thermoflow::units::{Incarnation, Seq};
 use tracing::{info, warn};
 
 /// A run, ready to go on.
@@ -23,6 +23,7 @@ pub(crate) struct Started {
     pub store: Store,
     pub trainer: Trainer,
     pub state: TrainerState,
+    pub versions: Versions,
     /// What the replay holds: the next trajectory of each incarnation.
     pub known: HashMap<Incarnation, Seq>,
     /// Sync mode: trajectories of rounds to come that the replay holds.
@@ -31,10 +32,15 @@ pub(crate) struct Started {
 
 /// Begins the run in `path`, or goes on with it.
 pub(crate) fn start(path: &Path, config: &RunConfig, task: &Task, resume: bool) -> Result<Started, LearnerError> {
-    let run_dir = if resume { RunDir::resume(path, config)? } else { RunDir::create(path, record(config))? };
+    let run_dir = if resume {
+        RunDir::resume(path, config)?
+    } else {
+        RunDir::create(path, record(config))?
+    };
     let store = Store::open(&run_dir.paths().replay())?;
     let mut trainer = Trainer::new(config, task)?;
     let mut state = restore(path, config, &run_dir, &mut trainer)?;
+    let versions = Versions::open(path)?;
     let (mut known, mut early) = (HashMap::new(), Vec::new());
     for actor in store.actors()? {
         if let Some(Seq(last)) = store.committed_through(actor.incarnation)? {
@@ -44,22 +50,39 @@ pub(crate) fn start(path: &Path, config: &RunConfig, task: &Task, resume: bool) 
     match config.train.mode {
         Mode::Sync => early = refill_rounds(&store, &mut trainer, state.round)?,
         Mode::Async => {
-            store.scan(None, |row| -> Result<(), LearnerError> { Ok(trainer.remember(&[row.trajectory])?) })?;
-            let reserved = store.meta(VERSIONS)?.and_then(|text| text.parse().ok()).unwrap_or_default();
-            state.policy_version = state.policy_version.max(PolicyVersion(reserved));
+            store.scan(None, |row| -> Result<(), LearnerError> {
+                Ok(trainer.remember(&[row.trajectory])?)
+            })?;
+            // Training publishes the next one first.
+            state.policy_version = state.policy_version.max(versions.reserved());
         }
     }
     if resume {
         info!(round = state.round, distinct = trainer.dataset().len(), "resumed");
     }
-    Ok(Started { run_dir, store, trainer, state, known, early })
+    Ok(Started {
+        run_dir,
+        store,
+        trainer,
+        state,
+        versions,
+        known,
+        early,
+    })
 }
 
 fn record(config: &RunConfig) -> RunRecord {
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let created = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     let versions = [("thermoflow", env!("CARGO_PKG_VERSION")), ("libtorch", "2.13.0")];
     let versions: BTreeMap<_, _> = versions.map(|(name, version)| (name.into(), version.into())).into();
-    RunRecord { run_id: format!("{:016x}", rand::random::<u64>()), created, versions, config: config.clone() }
+    RunRecord {
+        run_id: format!("{:016x}", rand::random::<u64>()),
+        created,
+        versions,
+        config: config.clone(),
+    }
 }
 
 /// Weights, optimiser and counts of the newest checkpoint that can be read; those of a fresh run when there is none.
@@ -71,18 +94,31 @@ fn restore(
 ) -> Result<TrainerState, LearnerError> {
     let run_id = &run_dir.record().run_id;
     let Some(latest) = checkpoint::latest(path)? else {
-        return Ok(TrainerState { run_id: run_id.clone(), ..TrainerState::default() });
+        return Ok(TrainerState {
+            run_id: run_id.clone(),
+            ..TrainerState::default()
+        });
     };
     for (skipped, error) in &latest.skipped {
         warn!(checkpoint = %skipped.display(), %error, "passed over a damaged checkpoint");
     }
-    let Checkpoint { policy, optimizer, trainer: state, .. } = latest.checkpoint;
+    let Checkpoint {
+        policy,
+        optimizer,
+        trainer: state,
+        ..
+    } = latest.checkpoint;
     let same_run = state.run_id == *run_id || state.run_id.is_empty();
     if policy.layout.spec != config.policy || policy.values.len() != trainer.parameters().values.len() || !same_run {
-        return Err(LearnerError::Foreign { path: latest.path.display().to_string() });
+        return Err(LearnerError::Foreign {
+            path: latest.path.display().to_string(),
+        });
     }
     trainer.restore(policy, optimizer)?;
-    Ok(TrainerState { run_id: run_id.clone(), ..state })
+    Ok(TrainerState {
+        run_id: run_id.clone(),
+        ..state
+    })
 }
 
 /// Remembers the rounds before `next`, and returns what the replay holds of later ones.
@@ -90,7 +126,11 @@ fn refill_rounds(store: &Store, trainer: &mut Trainer, next: u64) -> Result<Vec<
     let mut early = Vec::new();
     let mut past: Vec<Trajectory> = Vec::new();
     store.scan(None, |row| {
-        let list = if row.trajectory.round < next { &mut past } else { &mut early };
+        let list = if row.trajectory.round < next {
+            &mut past
+        } else {
+            &mut early
+        };
         list.push(row.trajectory);
         Ok::<_, StoreError>(())
     })?;

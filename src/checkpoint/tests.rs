@@ -1,5 +1,6 @@
 use super::*;
 use crate::policy::{Conditioning, Layout};
+use crate::small_disk::SmallDisk;
 use tempfile::TempDir;
 
 fn checkpoint(step: u64) -> Checkpoint {
@@ -211,4 +212,22 @@ fn weights_are_found_by_file_checkpoint_or_run() {
             .to_string()
             .contains("incomplete: DONE is missing")
     );
+}
+
+#[test]
+fn a_full_disk_leaves_the_previous_checkpoint_and_nothing_else() {
+    let Some(disk) = SmallDisk::mount(1) else { return };
+    checkpoint(1).write(disk.path()).unwrap();
+    let ballast = disk.path().join("ballast");
+    let _ = fs::write(&ballast, vec![0; 2 << 20]);
+    for _ in 0..2 {
+        let error = checkpoint(2).write(disk.path()).unwrap_err();
+        assert!(matches!(error, CheckpointError::Io { .. }), "{error}");
+        assert_eq!(list(disk.path()).unwrap(), [disk.path().join("checkpoints/1")]);
+        assert_eq!(fs::read_dir(disk.path().join(DIRECTORY)).unwrap().count(), 1);
+    }
+    assert_same(&latest(disk.path()).unwrap().unwrap().checkpoint, &checkpoint(1));
+    fs::remove_file(&ballast).unwrap();
+    checkpoint(2).write(disk.path()).unwrap();
+    assert_same(&latest(disk.path()).unwrap().unwrap().checkpoint, &checkpoint(2));
 }

@@ -4,9 +4,9 @@
 //! cut off before the next line is written.
 
 use super::row::MetricsRow;
-use crate::durable;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use crate::durable::{self, Appender};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why metrics could not be written or read.
@@ -49,9 +49,7 @@ pub enum Repair {
 #[derive(Debug)]
 pub struct MetricsLog {
     path: PathBuf,
-    file: File,
-    /// Length of the whole lines.
-    length: u64,
+    file: Appender,
 }
 
 impl MetricsLog {
@@ -74,22 +72,20 @@ impl MetricsLog {
             .map_err(io("opening"))?;
         let bytes = fs::read(path).map_err(io("reading"))?;
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let mut log = Self {
-            path: path.into(),
-            file,
-            length: bytes.len() as u64,
-        };
         let torn = &bytes[whole..];
-        if torn.is_empty() {
-            return Ok((log, Repair::None));
+        let is_report = serde_json::from_slice::<MetricsRow>(torn).is_ok();
+        let kept = if is_report { bytes.len() } else { whole };
+        let mut file = Appender::new(file, kept as u64).map_err(io("repairing"))?;
+        if is_report {
+            file.append(b"\n").map_err(io("repairing"))?;
         }
-        if serde_json::from_slice::<MetricsRow>(torn).is_ok() {
-            log.write(b"\n").map_err(io("repairing"))?;
-            return Ok((log, Repair::Completed));
-        }
-        log.length = whole as u64;
-        log.file.set_len(log.length).map_err(io("repairing"))?;
-        Ok((log, Repair::Cut(torn.len() as u64)))
+        let repair = match torn.len() {
+            0 => Repair::None,
+            _ if is_report => Repair::Completed,
+            cut => Repair::Cut(cut as u64),
+        };
+        let path = path.into();
+        Ok((Self { path, file }, repair))
     }
 
     /// Appends a report as one write.
@@ -99,21 +95,11 @@ impl MetricsLog {
     pub fn append(&mut self, row: &MetricsRow) -> Result<(), MetricsError> {
         let mut line = serde_json::to_vec(row).expect("a row is plain data");
         line.push(b'\n');
-        self.write(&line).map_err(|source| MetricsError::Io {
+        self.file.append(&line).map_err(|source| MetricsError::Io {
             doing: "writing",
             path: self.path.clone(),
             source,
         })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let written = self.file.write_all(bytes);
-        match written {
-            Ok(()) => self.length += bytes.len() as u64,
-            // Half a line may be there. If it cannot be cut off now, the next opening will.
-            Err(_) => self.file.set_len(self.length)?,
-        }
-        written
     }
 
     /// Forgets reports of rounds after `round`, for a resume from an older checkpoint. Atomic: a reader sees the old
@@ -134,17 +120,16 @@ impl MetricsLog {
             }
         }
         if forgotten > 0 {
-            let io = |doing| move |source| (doing, source);
-            let replaced = durable::replace(&self.path, kept.as_bytes())
-                .map_err(io("replacing"))
-                .and_then(|()| OpenOptions::new().append(true).open(&self.path).map_err(io("opening")));
-            let fail = |(doing, source)| MetricsError::Io {
-                doing,
-                path: self.path.clone(),
-                source,
+            let io = |doing| {
+                let path = self.path.clone();
+                move |source| MetricsError::Io { doing, path, source }
             };
-            self.file = replaced.map_err(fail)?;
-            self.length = kept.len() as u64;
+            durable::replace(&self.path, kept.as_bytes()).map_err(io("replacing"))?;
+            let file = OpenOptions::new()
+                .append(true)
+                .open(&self.path)
+                .map_err(io("opening"))?;
+            self.file = Appender::new(file, kept.len() as u64).map_err(io("opening"))?;
         }
         Ok(forgotten)
     }

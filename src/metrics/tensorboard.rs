@@ -7,9 +7,10 @@
 //! files hold from that step on, so that curves do not fork.
 
 use super::row::MetricsRow;
+use crate::durable::Appender;
 use prost::Message;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// `tensorflow.Event`; field numbers as in TensorFlow's event.proto.
@@ -59,9 +60,7 @@ const PREFIX: &str = "events.out.tfevents.";
 #[derive(Debug)]
 pub struct EventWriter {
     path: PathBuf,
-    file: File,
-    /// Length of the whole records.
-    length: u64,
+    file: Appender,
 }
 
 impl EventWriter {
@@ -73,7 +72,8 @@ impl EventWriter {
     pub fn create(dir: &Path, now: f64, first_step: u64) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let (path, file) = new_file(dir, now)?;
-        let mut writer = Self { path, file, length: 0 };
+        let file = Appender::new(file, 0)?;
+        let mut writer = Self { path, file };
         writer.write(&Event {
             wall_time: now,
             file_version: Some("brain.Event:2".into()),
@@ -116,14 +116,8 @@ impl EventWriter {
     }
 
     fn write(&mut self, event: &Event) -> io::Result<()> {
-        let record = frame(&event.encode_to_vec());
-        let written = self.file.write_all(&record);
-        match written {
-            Ok(()) => self.length += record.len() as u64,
-            // A reader stops at half a record for good: cut it off.
-            Err(_) => self.file.set_len(self.length)?,
-        }
-        written
+        // A reader stops for good at half a record.
+        self.file.append(&frame(&event.encode_to_vec()))
     }
 }
 

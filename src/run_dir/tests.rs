@@ -1,5 +1,5 @@
 use super::*;
-use std::process::Command;
+use crate::small_disk::SmallDisk;
 
 fn record() -> RunRecord {
     let config = RunConfig::published("tfbind8").unwrap();
@@ -150,24 +150,27 @@ fn a_directory_that_cannot_be_written_is_named() {
         "{error}"
     );
     // Root may write anywhere except on a read-only file system.
-    let mount = |arguments: &[&str]| {
-        let done = Command::new("mount").args(arguments).arg(scratch.path()).output();
-        done.is_ok_and(|output| output.status.success())
-    };
-    if !mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"]) {
-        eprintln!("SKIPPED: a read-only run directory (mounting a tmpfs takes root)");
-        return;
+    let Some(disk) = SmallDisk::mount(1) else { return };
+    drop(RunDir::create(&disk.path().join("a"), record()).unwrap());
+    disk.make_read_only();
+    for refused in [
+        RunDir::create(&disk.path().join("b"), record()),
+        RunDir::resume(&disk.path().join("a"), &record().config),
+    ] {
+        assert!(matches!(refused, Err(RunDirError::NotWritable { .. })), "{refused:?}");
     }
-    let created = RunDir::create(&scratch.path().join("a"), record()).map(drop);
-    let read_only = mount(&["-o", "remount,ro"]);
-    let errors = [
-        RunDir::create(&scratch.path().join("b"), record()).map(drop),
-        RunDir::resume(&scratch.path().join("a"), &record().config).map(drop),
-    ];
-    let unmounted = Command::new("umount").arg(scratch.path()).status();
-    assert!(created.is_ok() && read_only && unmounted.is_ok_and(|status| status.success()));
-    assert!(
-        errors.iter().all(|e| matches!(e, Err(RunDirError::NotWritable { .. }))),
-        "{errors:?}"
-    );
+}
+
+#[test]
+fn a_full_disk_is_told_and_leaves_no_half_record() {
+    let Some(disk) = SmallDisk::mount(1) else { return };
+    let path = disk.path().join("a");
+    fs::create_dir(&path).unwrap();
+    let ballast = disk.path().join("ballast");
+    let _ = fs::write(&ballast, vec![0; 2 << 20]);
+    let error = RunDir::create(&path, record()).unwrap_err();
+    assert!(matches!(error, RunDirError::Io { .. }), "{error}");
+    assert!(!path.join("run.toml").exists());
+    fs::remove_file(&ballast).unwrap();
+    RunDir::create(&path, record()).unwrap();
 }

@@ -23,7 +23,7 @@ use zmtp::{Frame, GREETING, ZmtpError};
 
 /// Messages of all connections that wait to be handled. When full, connections are not read further, and TCP holds
 /// their senders back.
-const INCOMING: usize = 64;
+const INCOMING: usize = 8;
 
 /// Messages that wait to be written to one connection. The learner only answers, so this many means that the peer does
 /// not read; it is closed then.

@@ -200,6 +200,10 @@ fn command(program: &str) -> anyhow::Result<Command> {
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
+    if std::env::var_os("RUST_LOG").is_none() {
+        // Progress says what there is to say.
+        command.env("RUST_LOG", "warn");
+    }
     Ok(command)
 }
 

@@ -2,9 +2,9 @@ use super::super::open::{APPLICATION_ID, SCHEMA_VERSION};
 use super::*;
 use crate::env::{Environment, Growth, SequenceEnv};
 use crate::random::{Purpose, Stream};
+use crate::small_disk::SmallDisk;
 use crate::units::PolicyVersion;
 use proptest::prelude::*;
-use std::process::Command;
 use tempfile::TempDir;
 
 fn scratch() -> (TempDir, PathBuf) {
@@ -355,46 +355,11 @@ fn a_creation_cut_short_is_taken_up_again() {
     assert_eq!(all(&Store::open_read_only(&path).unwrap(), None), run(1, 0..2));
 }
 
-/// A file system of its own in memory, or None (said aloud) where mounting is not allowed.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount(megabytes: u32) -> Option<Self> {
-        let dir = TempDir::new().unwrap();
-        let options = format!("size={megabytes}m");
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(dir.path())
-            .output();
-        if mount.is_ok_and(|output| output.status.success()) {
-            return Some(Self(dir));
-        }
-        eprintln!("SKIPPED: the tests of full and read-only disks mount a tmpfs, which takes root");
-        None
-    }
-
-    fn remount_read_only(&self) {
-        let status = Command::new("mount")
-            .args(["-o", "remount,ro"])
-            .arg(self.0.path())
-            .status()
-            .unwrap();
-        assert!(status.success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(self.0.path()).status();
-        assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
-    }
-}
-
 #[test]
 fn a_full_disk_keeps_what_was_committed_and_commits_again_once_there_is_space() {
     let Some(disk) = SmallDisk::mount(2) else { return };
-    let path = disk.0.path().join("replay.sqlite");
-    let ballast = disk.0.path().join("ballast");
+    let path = disk.path().join("replay.sqlite");
+    let ballast = disk.path().join("ballast");
     let mut store = Store::open(&path).unwrap();
     std::fs::write(&ballast, vec![0; 1 << 20]).unwrap();
     let mut committed = 0;
@@ -424,21 +389,21 @@ fn a_full_disk_keeps_what_was_committed_and_commits_again_once_there_is_space() 
 fn a_disk_full_from_the_start_is_named() {
     let Some(disk) = SmallDisk::mount(1) else { return };
     // Fills the disk to the last page.
-    let _ = std::fs::write(disk.0.path().join("ballast"), vec![0; 2 << 20]);
-    let error = Store::open(&disk.0.path().join("replay.sqlite")).unwrap_err();
+    let _ = std::fs::write(disk.path().join("ballast"), vec![0; 2 << 20]);
+    let error = Store::open(&disk.path().join("replay.sqlite")).unwrap_err();
     assert!(matches!(error, StoreError::Full { .. }), "{error}");
 }
 
 #[test]
 fn a_read_only_disk_can_be_read_but_not_written() {
     let Some(disk) = SmallDisk::mount(2) else { return };
-    let path = disk.0.path().join("a replay?.sqlite");
+    let path = disk.path().join("a replay?.sqlite");
     Store::open(&path).unwrap().commit(&run(1, 0..5)).unwrap();
-    disk.remount_read_only();
+    disk.make_read_only();
     assert_eq!(all(&Store::open_read_only(&path).unwrap(), None), run(1, 0..5));
     assert!(matches!(Store::open(&path), Err(StoreError::NotWritable { .. })));
     assert!(matches!(
-        Store::open(&disk.0.path().join("new")),
+        Store::open(&disk.path().join("new")),
         Err(StoreError::NotWritable { .. })
     ));
 }
