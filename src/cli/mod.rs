@@ -10,6 +10,7 @@ mod evaluate;
 mod output;
 mod policy;
 mod reward;
+mod rows;
 mod sample;
 mod score;
 mod sibling;
