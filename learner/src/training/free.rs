@@ -21,21 +21,29 @@ pub(super) fn run(training: &mut Training) -> anyhow::Result<End> {
         if training.is_stopped() {
             return Ok(End::Stopped);
         }
-        if free.pending.len() < training.config.train.batch {
-            let Some(ToTrainer::Batch(batch)) = training.receive() else {
-                return Ok(End::Stopped);
-            };
-            free.take(training, batch)?;
-            continue;
+        if free.may_train(training) {
+            free.round(training)?;
+        } else if free.limiter.can_insert(training.config.actor.batch as u64) {
+            if free.backlog.is_empty() {
+                let Some(ToTrainer::Batch(batch)) = training.receive() else {
+                    return Ok(End::Stopped);
+                };
+                free.backlog.extend(batch);
+            }
+            free.take(training)?;
+        } else {
+            // Too little has come for an online batch, and more may not come before some of it is replayed.
+            free.replay_once(training)?;
         }
-        free.round(training)?;
     }
     Ok(End::Complete)
 }
 
 struct Free {
     limiter: Limiter,
-    /// Received, fresh enough, and not yet trained on.
+    /// Received, and not yet let in by the limiter: what is committed together may be more than one roll-out.
+    backlog: VecDeque<Trajectory>,
+    /// Let in, fresh enough, and not yet trained on.
     pending: VecDeque<Trajectory>,
     /// Gradient steps when weights were last published.
     published: u64,
@@ -47,24 +55,37 @@ impl Free {
         limiter.restore(training.state.limiter);
         Ok(Self {
             limiter,
+            backlog: VecDeque::new(),
             pending: VecDeque::new(),
             published: training.state.gradient_steps,
         })
     }
 
-    /// Counts and remembers what was received; what is too stale is not trained on.
-    fn take(&mut self, training: &mut Training, batch: Vec<Trajectory>) -> anyhow::Result<()> {
+    /// True when an online batch is there and the ratio allows it.
+    fn may_train(&self, training: &Training) -> bool {
+        let train = &training.config.train;
+        self.pending.len() >= train.batch && self.limiter.can_sample((train.batch * train.steps) as u64)
+    }
+
+    /// Lets in one roll-out's worth of what was received: counts and remembers it, and queues it for online training
+    /// unless it is too stale. With a ratio so low that not all can be trained on, the newest are.
+    fn take(&mut self, training: &mut Training) -> anyhow::Result<()> {
+        let count = training.config.actor.batch.min(self.backlog.len());
+        let batch: Vec<Trajectory> = self.backlog.drain(..count).collect();
         let newest = training.state.policy_version;
-        training
-            .recorder
-            .staleness(newest, batch.iter().map(|t| t.policy_version));
+        let versions = batch.iter().map(|t| t.policy_version);
+        training.recorder.staleness(newest, versions);
         training.trainer.remember(&batch)?;
         training.state.trajectories += batch.len() as u64;
+        self.limiter.inserted(batch.len() as u64);
         let oldest = newest.0.saturating_sub(training.config.learner.max_staleness);
-        let fresh = batch.into_iter().filter(|t| t.policy_version.0 >= oldest);
-        let before = self.pending.len();
-        self.pending.extend(fresh);
-        self.limiter.inserted((self.pending.len() - before) as u64);
+        self.pending
+            .extend(batch.into_iter().filter(|t| t.policy_version.0 >= oldest));
+        let surplus = self
+            .pending
+            .len()
+            .saturating_sub(2 * training.config.train.batch.max(count));
+        self.pending.drain(..surplus);
         training.state.limiter = self.limiter.state();
         Ok(())
     }
@@ -89,18 +110,24 @@ impl Free {
 
     /// Replay batches until no whole one is due, counting what waits to be trained on online as spoken for.
     fn replay(&mut self, training: &mut Training) -> anyhow::Result<Option<StepReport>> {
-        let steps = training.config.train.steps;
-        let cost = training.config.replay.batch * steps;
+        let train = &training.config.train;
+        let (steps, cost) = (train.steps, training.config.replay.batch * train.steps);
         let mut last = None;
         while cost > 0 && self.limiter.balance() - (self.pending.len() * steps) as f64 >= cost as f64 {
-            match training.replay()? {
-                Some(report) => {
-                    self.limiter.sampled(cost as u64);
-                    last = Some(report);
-                }
-                None => self.limiter.skipped(cost as u64),
-            }
+            last = self.replay_once(training)?.or(last);
         }
         Ok(last)
+    }
+
+    /// One replay batch; counted as skipped while there are too few x, so that the ratio cannot stop everything.
+    fn replay_once(&mut self, training: &mut Training) -> anyhow::Result<Option<StepReport>> {
+        let cost = (training.config.replay.batch.max(1) * training.config.train.steps) as u64;
+        let report = training.replay()?;
+        match report {
+            Some(_) => self.limiter.sampled(cost),
+            None => self.limiter.skipped(cost),
+        }
+        training.state.limiter = self.limiter.state();
+        Ok(report)
     }
 }

@@ -5,6 +5,7 @@ use crossbeam_channel::bounded;
 use thermoflow::config::RawConfig;
 use thermoflow::metrics::jsonl;
 use thermoflow::protocol::weights;
+use thermoflow::replay::{Limiter, LimiterState};
 use thermoflow::rollout::{RollRequest, Roller};
 
 fn config(mode: Mode, rounds: u64) -> RunConfig {
@@ -58,7 +59,7 @@ fn train(
     (thread.join().unwrap().unwrap(), made)
 }
 
-/// Plays the actor until there is nothing more to do.
+/// Plays the actor until there is nothing more to do: round by round, or as fast as training takes it.
 fn act(
     config: &RunConfig,
     task: &Task,
@@ -68,26 +69,7 @@ fn act(
 ) -> Vec<Trajectory> {
     let mut roller = Roller::new(config, task, config.seed).unwrap();
     let mut made = Vec::new();
-    let mut batches = 0;
-    for message in from {
-        let round = match message {
-            FromTrainer::Publish { version, data, .. } => {
-                let parameters = weights::from_bytes(&roller.layout(), &data).unwrap();
-                roller.load(version, &parameters).unwrap();
-                if config.train.mode == Mode::Sync {
-                    continue;
-                }
-                // Two batches per version: training on both before the next version keeps everything moving.
-                batches
-            }
-            FromTrainer::StartRound(round) => round,
-            FromTrainer::Progress(line) if line["event"] == "finished" => break,
-            FromTrainer::Progress(_) => continue,
-        };
-        if stop_at == Some(round) {
-            break;
-        }
-        batches += 1;
+    let mut roll = |roller: &mut Roller, round| {
         let request = RollRequest {
             round,
             indices: 0..config.train.batch as u32,
@@ -95,11 +77,36 @@ fn act(
         };
         let rolled = roller.roll(&request).unwrap();
         made.extend(rolled.iter().cloned());
-        let message = match config.train.mode {
-            Mode::Sync => ToTrainer::Round(round, rolled),
-            Mode::Async => ToTrainer::Batch(rolled),
+        rolled
+    };
+    let mut ready: Option<Vec<Trajectory>> = None;
+    for batches in 0.. {
+        let message = match ready.take() {
+            None => from.recv(),
+            Some(batch) => crossbeam_channel::select! {
+                send(to, ToTrainer::Batch(batch)) -> _ => {
+                    ready = Some(roll(&mut roller, batches));
+                    continue;
+                }
+                recv(from) -> message => message,
+            },
         };
-        to.send(message).unwrap();
+        match message {
+            Ok(FromTrainer::Publish { version, data, .. }) => {
+                let parameters = weights::from_bytes(&roller.layout(), &data).unwrap();
+                roller.load(version, &parameters).unwrap();
+                ready = (config.train.mode == Mode::Async).then(|| roll(&mut roller, batches));
+            }
+            Ok(FromTrainer::StartRound(round)) if stop_at != Some(round) => {
+                let rolled = roll(&mut roller, round);
+                to.send(ToTrainer::Round(round, rolled)).unwrap();
+            }
+            Ok(FromTrainer::Progress(line)) if line["event"] != "finished" => {
+                let goes_on = config.train.mode == Mode::Async && roller.version().is_some();
+                ready = goes_on.then(|| roll(&mut roller, batches));
+            }
+            _ => break,
+        }
     }
     made
 }
@@ -132,17 +139,27 @@ fn a_stopped_and_resumed_run_has_the_rows_of_an_uninterrupted_one() {
 
 #[test]
 fn free_running_training_keeps_the_ratio() {
-    let mut config = config(Mode::Async, 12);
-    config.learner.publish_every = 1;
-    let dir = tempfile::tempdir().unwrap();
-    let (end, made) = train(&config, dir.path(), &[], None);
-    assert_eq!(end, End::Complete);
-    let state = checkpoint::latest(dir.path()).unwrap().unwrap().checkpoint.trainer;
-    assert_eq!(state.round, 12);
-    let limiter = state.limiter;
-    assert!(limiter.inserted as usize <= made.len());
-    let balance =
-        config.replay.samples_per_insert * limiter.inserted as f64 - (limiter.sampled + limiter.skipped) as f64;
-    assert!(balance.abs() <= config.replay.error_band, "balance {balance}");
-    assert_eq!(state.gradient_steps, limiter.sampled / 32);
+    for samples_per_insert in [0.5, 2.0, 5.0] {
+        let mut config = config(Mode::Async, 12);
+        config.learner.publish_every = 1;
+        config.replay.samples_per_insert = samples_per_insert;
+        config.replay.error_band = Limiter::smallest_band(samples_per_insert, 32, 32);
+        let dir = tempfile::tempdir().unwrap();
+        let (end, made) = train(&config, dir.path(), &[], None);
+        assert_eq!(end, End::Complete);
+        let state = checkpoint::latest(dir.path()).unwrap().unwrap().checkpoint.trainer;
+        assert_eq!(state.round, 12);
+        let LimiterState {
+            inserted,
+            sampled,
+            skipped,
+        } = state.limiter;
+        assert!(inserted as usize <= made.len());
+        let balance = samples_per_insert * inserted as f64 - (sampled + skipped) as f64;
+        assert!(
+            balance.abs() <= config.replay.error_band,
+            "{samples_per_insert}: balance {balance}"
+        );
+        assert_eq!(state.gradient_steps, sampled / 32);
+    }
 }
