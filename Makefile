@@ -31,6 +31,7 @@ venv: libtorch
 
 test: venv ## Run all tests: make test ARGS="replay" for those of that name
 	$(PYTHON) -m unittest discover --start-directory tools
+	cargo build $(CARGO_FLAGS)  # whole-program tests start the sibling programs, which cargo test does not build
 	cargo test $(CARGO_FLAGS) $(ARGS)
 
 lint: libtorch ## Check format, lints and docs as CI does

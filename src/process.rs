@@ -1,6 +1,6 @@
 //! What the programs share about being processes: how they are asked to stop. Nothing of what they do.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 use tokio::sync::oneshot;
 
@@ -47,7 +47,8 @@ pub fn stop_requested(watch_stdin: bool) -> std::io::Result<impl Future<Output =
 
 /// Prints an error with its causes on one line and says how to exit.
 pub fn report(error: &anyhow::Error, is_bad_input: bool) -> ExitCode {
-    eprintln!("error: {}", format!("{error:#}").replace('\n', " "));
+    // There is nobody left to tell when stderr is closed.
+    let _ = writeln!(std::io::stderr(), "error: {}", format!("{error:#}").replace('\n', " "));
     ExitCode::from(if is_bad_input { BAD_INPUT } else { FAILED })
 }
 

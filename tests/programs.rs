@@ -1,11 +1,15 @@
 //! Tests of the whole programs, as a user runs them. One test binary, a module per subject.
 
+#[path = "programs/commands.rs"]
+mod commands;
 #[path = "programs/fleet.rs"]
 mod fleet;
 #[path = "programs/golden.rs"]
 mod golden;
 #[path = "programs/input.rs"]
 mod input;
+#[path = "programs/installation.rs"]
+mod installation;
 #[path = "programs/readers.rs"]
 mod readers;
 #[path = "programs/train.rs"]

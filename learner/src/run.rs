@@ -106,6 +106,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         network: to_network,
         versions: (mode == Mode::Async).then_some(versions),
         progress: settings.progress,
+        complete: false,
     };
     let relay = spawn("relay", move || relay.run(&trainer_says))?;
     let setup = Setup {
@@ -198,12 +199,14 @@ fn announce(settings: &Settings, address: Address, run: &str, round: u64) -> Res
     Ok(())
 }
 
-fn print_line(line: &serde_json::Value) {
+/// False when nobody reads any more; the run itself goes on.
+fn print_line(line: &serde_json::Value) -> bool {
     let mut out = std::io::stdout().lock();
-    if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
-        // Nobody reads any more; the run itself goes on.
+    let printed = writeln!(out, "{line}").and_then(|()| out.flush());
+    if printed.is_err() {
         warn!("progress has no reader");
     }
+    printed.is_ok()
 }
 
 /// Passes on what training says: weights and rounds to the network, progress to whoever started the learner.
@@ -212,13 +215,25 @@ struct Relay {
     /// Async mode only: in sync mode versions are rounds.
     versions: Option<Versions>,
     progress: bool,
+    /// Training said that all rounds are done.
+    complete: bool,
+}
+
+/// However passing on ends, by an error or a panic too, the network must hear of it: it would serve for ever.
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.tell(if self.complete {
+            ToNetwork::Finish
+        } else {
+            ToNetwork::Stop
+        });
+    }
 }
 
 impl Relay {
     /// Until training has ended, or the network is gone.
     fn run(mut self, from: &Receiver<FromTrainer>) {
         let mut newest = None;
-        let mut complete = false;
         for message in from {
             let passed_on = match message {
                 FromTrainer::Publish {
@@ -231,10 +246,8 @@ impl Relay {
                 }
                 FromTrainer::StartRound(round) => self.tell(ToNetwork::StartRound(round)),
                 FromTrainer::Progress(line) => {
-                    complete |= line["event"] == "finished" && line["complete"] == true;
-                    if self.progress {
-                        print_line(&line);
-                    }
+                    self.complete |= line["event"] == "finished" && line["complete"] == true;
+                    self.progress = self.progress && print_line(&line);
                     true
                 }
             };
@@ -247,7 +260,6 @@ impl Relay {
         {
             warn!(%error, "the versions used could not be written down; a resumed run skips some");
         }
-        self.tell(if complete { ToNetwork::Finish } else { ToNetwork::Stop });
     }
 
     fn publish(&mut self, version: PolicyVersion, progress: f32, data: Vec<u8>) -> bool {

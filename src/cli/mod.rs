@@ -10,6 +10,7 @@ mod evaluate;
 mod output;
 mod policy;
 mod reward;
+mod rows;
 mod sample;
 mod score;
 mod sibling;
@@ -155,6 +156,8 @@ fn start_logging() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        // A closed stderr must not end the program: complaining about it would panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .init();
     Ok(())

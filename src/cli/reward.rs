@@ -1,10 +1,11 @@
 //! `thermoflow reward`: raw scores of given objects.
 
+use super::rows::Rows;
 use super::{BadInput, Output};
 use anyhow::Context;
 use serde::Serialize;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use thermoflow::env::States;
 use thermoflow::task::{Task, TaskKind};
@@ -50,43 +51,32 @@ impl Args {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
         let mut config = TaskKind::find(&self.task)?.config();
         config.table = self.table;
-        let mut printer = Printer::new(Task::load(&config)?, self.json, out)?;
-        if !self.objects.is_empty() {
-            return self.objects.iter().try_for_each(|object| printer.print(object));
-        }
-        match self.input.as_deref().filter(|&path| path != Path::new("-")) {
-            None => printer.print_lines(std::io::stdin().lock(), "standard input"),
+        let task = Task::load(&config)?;
+        let rows = Rows::new(out, self.json, &["x", "y"])?;
+        let object = States::new(task.env.state_width());
+        let mut printer = Printer { task, rows, object };
+        let from_file = self.input.as_deref().filter(|&path| path != Path::new("-"));
+        match from_file {
+            _ if !self.objects.is_empty() => self.objects.iter().try_for_each(|object| printer.print(object))?,
+            None => printer.print_lines(std::io::stdin().lock(), "standard input")?,
             Some(path) => {
                 let file = File::open(path).map_err(|error| BadInput(error.to_string()));
                 let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
-                printer.print_lines(BufReader::new(file), &path.display().to_string())
+                printer.print_lines(BufReader::new(file), &path.display().to_string())?;
             }
         }
+        printer.rows.finish()
     }
 }
 
 /// Scores objects one at a time, so that what comes before a mistake is printed.
 struct Printer<'a> {
     task: Task,
-    json: bool,
-    out: &'a mut Output,
+    rows: Rows<'a>,
     object: States,
 }
 
-impl<'a> Printer<'a> {
-    fn new(task: Task, json: bool, out: &'a mut Output) -> anyhow::Result<Self> {
-        if !json {
-            writeln!(out, "x,y")?;
-        }
-        let object = States::new(task.env.state_width());
-        Ok(Self {
-            task,
-            json,
-            out,
-            object,
-        })
-    }
-
+impl Printer<'_> {
     fn print_lines(&mut self, input: impl BufRead, name: &str) -> anyhow::Result<()> {
         for (index, line) in input.lines().enumerate() {
             let place = || format!("{name}, line {}", index + 1);
@@ -100,13 +90,6 @@ impl<'a> Printer<'a> {
         self.object.clear();
         self.object.push(&self.task.env.parse_object(text)?);
         let scores = self.task.scorer.score(&self.object)?;
-        let row = Row { x: text, y: scores[0] };
-        if self.json {
-            serde_json::to_writer(&mut *self.out, &row)?;
-            writeln!(self.out)?;
-            return Ok(());
-        }
-        let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(&mut *self.out);
-        Ok(csv.serialize(row)?)
+        self.rows.write(&Row { x: text, y: scores[0] })
     }
 }

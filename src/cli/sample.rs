@@ -2,8 +2,8 @@
 
 use super::Output;
 use super::policy::{Source, parse_beta};
+use super::rows::Rows;
 use serde::Serialize;
-use std::io::Write;
 use thermoflow::sampling::{CHUNK, Sampler};
 
 const EXAMPLES: &str = "\
@@ -47,9 +47,7 @@ impl Args {
         let spec = &policy.parameters.layout.spec;
         let mut sampler = Sampler::new(&policy.task, spec, &mut *backend, self.seed);
         let progress = indicatif::ProgressBar::new(self.number);
-        if !self.json {
-            writeln!(out, "x,y,log_reward,log_pf")?;
-        }
+        let mut rows = Rows::new(out, self.json, &["x", "y", "log_reward", "log_pf"])?;
         for start in (0..self.number).step_by(CHUNK) {
             let end = (start + CHUNK as u64).min(self.number);
             let samples = sampler.sample(self.beta, 0, start..end)?;
@@ -61,22 +59,11 @@ impl Args {
                     log_reward: policy.task.reward.log_reward(y),
                     log_pf: walk.log_p,
                 };
-                write_row(out, &row, self.json)?;
+                rows.write(&row)?;
             }
             progress.set_position(end);
         }
         progress.finish_and_clear();
-        Ok(())
+        rows.finish()
     }
-}
-
-fn write_row(out: &mut Output, row: &Row, json: bool) -> anyhow::Result<()> {
-    if json {
-        serde_json::to_writer(&mut *out, row)?;
-        writeln!(out)?;
-        return Ok(());
-    }
-    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-    csv.serialize(row)?;
-    Ok(csv.flush()?)
 }

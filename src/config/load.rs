@@ -151,11 +151,11 @@ impl<'a> Layer<'a> {
     }
 
     fn flags(flags: &RawConfig) -> Result<Self, ConfigError> {
-        let malformed = |error: toml::ser::Error| Origin::Flags.malformed(&toml::de::Error::custom(error));
-        Ok(Self {
-            origin: Origin::Flags,
-            table: Table::try_from(flags).map_err(malformed)?,
-        })
+        let origin = Origin::Flags;
+        let malformed = |error: toml::ser::Error| origin.malformed(&toml::de::Error::custom(error));
+        let mut table = Table::try_from(flags).map_err(malformed)?;
+        prune(&mut table);
+        Ok(Self { origin, table })
     }
 
     /// Where this layer sets `key`, if it does.
@@ -251,6 +251,17 @@ fn merge(base: &mut Table, over: &Table) {
             }
         }
     }
+}
+
+/// Removes sections in which nothing is set.
+fn prune(table: &mut Table) {
+    table.retain(|_, value| match value {
+        Value::Table(inner) => {
+            prune(inner);
+            !inner.is_empty()
+        }
+        _ => true,
+    });
 }
 
 /// Makes the path of a score table relative to the file that names it.

@@ -4,10 +4,12 @@
 use super::check::Invalid;
 use super::resolved::{
     ActorConfig, LearnerConfig, Mode, Objective, OptimizerConfig, ReplayConfig, RunConfig, TaskConfig, TrainConfig,
+    limiter_sizes,
 };
 use crate::beta::BetaDistribution;
 use crate::env::Growth;
 use crate::policy::{Conditioning, Parity, PolicySpec};
+use crate::replay::limiter::Limiter;
 use crate::task::reward::RewardShape;
 use crate::task::{self, Published, TaskKind};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,9 @@ use std::path::PathBuf;
 const PUBLISHED_BETA: BetaDistribution = BetaDistribution::Uniform { min: 1.0, max: 3.0 };
 /// β of unconditional runs that are not told.
 const UNCONDITIONAL_BETA: BetaDistribution = BetaDistribution::Constant { value: 1.0 };
+
+/// The default error band in smallest bands: actors and learner seldom wait, and the ratio soon evens out.
+const ROOMY: f64 = 4.0;
 
 /// Declares structs that mirror the file: public optional fields with the names of the resolved ones.
 macro_rules! mirror {
@@ -272,16 +277,17 @@ impl RawReplay {
     fn resolve(self, train: &TrainConfig, actor: &ActorConfig) -> ReplayConfig {
         let batch = self.batch.unwrap_or(32);
         // What lockstep rounds do: K steps on each batch received, and K steps on a replayed one.
-        let per_round = train.steps as f64 * (train.batch + batch) as f64;
+        let per_round = train.steps as f64 * train.batch.saturating_add(batch) as f64;
         let samples_per_insert = self.samples_per_insert.unwrap_or(per_round / train.batch as f64);
-        let least_band = ReplayConfig::least_error_band(samples_per_insert, train.batch, actor.batch);
+        let [insert, sample] = limiter_sizes(train, batch, actor.batch);
+        let least_band = Limiter::smallest_band(samples_per_insert, insert, sample);
         ReplayConfig {
             batch,
             prioritized: self.prioritized.unwrap_or(true),
             top_share: self.top_share.unwrap_or(0.1),
             min_objects: self.min_objects.unwrap_or(10),
             samples_per_insert,
-            error_band: self.error_band.unwrap_or(2.0 * least_band),
+            error_band: self.error_band.unwrap_or(ROOMY * least_band),
         }
     }
 }

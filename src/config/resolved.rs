@@ -4,6 +4,7 @@
 use crate::beta::BetaDistribution;
 use crate::env::Growth;
 use crate::policy::PolicySpec;
+use crate::replay::limiter::{Limiter, LimiterError};
 use crate::task::reward::RewardShape;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -36,6 +37,28 @@ impl RunConfig {
     pub fn progress(&self, round: u64) -> f32 {
         (round as f64 / self.train.rounds as f64).min(1.0) as f32
     }
+}
+
+impl RunConfig {
+    /// Async mode: the most trajectories received at a time and trained on at a time, as the limiter wants to know.
+    pub fn limiter_sizes(&self) -> [u64; 2] {
+        limiter_sizes(&self.train, self.replay.batch, self.actor.batch)
+    }
+
+    /// Async mode: what keeps training to `samples_per_insert`.
+    ///
+    /// # Errors
+    /// When the two sides could wait for each other, which [`RunConfig::check`] refuses.
+    pub fn limiter(&self) -> Result<Limiter, LimiterError> {
+        let [insert, sample] = self.limiter_sizes();
+        Limiter::new(self.replay.samples_per_insert, self.replay.error_band, insert, sample)
+    }
+}
+
+/// [`RunConfig::limiter_sizes`] before there is a whole configuration.
+pub(super) fn limiter_sizes(train: &TrainConfig, replay_batch: usize, actor_batch: usize) -> [u64; 2] {
+    let sample = train.batch.max(replay_batch).saturating_mul(train.steps);
+    [actor_batch as u64, sample as u64]
 }
 
 /// Which problem.
@@ -119,14 +142,6 @@ pub struct ReplayConfig {
     pub samples_per_insert: f64,
     /// Async mode: how far, in samples, training may run ahead of or fall behind `samples_per_insert`.
     pub error_band: f64,
-}
-
-impl ReplayConfig {
-    /// The smallest `error_band` with which neither side can wait for the other forever: a roll-out's worth of
-    /// inserts and a training step either way.
-    pub fn least_error_band(samples_per_insert: f64, train_batch: usize, actor_batch: usize) -> f64 {
-        samples_per_insert * actor_batch as f64 + 2.0 * train_batch as f64
-    }
 }
 
 /// What an actor does; it gets this from the learner.

@@ -200,6 +200,10 @@ fn mistakes_in_a_file_are_named_with_their_line() {
         ("[train]\nepsilon == 1", "dir/x.toml:2: "),
         ("seed = 1", "dir/x.toml: task.name is missing: one of tfbind8"),
         (
+            "[task]\nname = \"tfbind8\"\n[policy]\nconditioning = \"unconditional\"\n[train]\nbeta.min = 2\nbeta.kind = \"uniform\"\nbeta.max = 3",
+            "dir/x.toml:6: train.beta = β from 2 to 3 is not allowed",
+        ),
+        (
             "[task]\nname = \"tfbind9\"",
             "dir/x.toml:2: task \"tfbind9\" is not known (did you mean \"tfbind8\"?)",
         ),

@@ -43,10 +43,7 @@ struct Free {
 
 impl Free {
     fn new(training: &Training) -> anyhow::Result<Self> {
-        let (train, replay) = (&training.config.train, &training.config.replay);
-        let insert = training.config.actor.batch as u64;
-        let sample = (train.batch.max(replay.batch) * train.steps) as u64;
-        let mut limiter = Limiter::new(replay.samples_per_insert, replay.error_band, insert, sample)?;
+        let mut limiter = training.config.limiter()?;
         limiter.restore(training.state.limiter);
         Ok(Self {
             limiter,
