@@ -3,10 +3,15 @@
 //! Invariant: nothing leaves the outbox before the learner said that it is committed.
 //! Invariant: rolling out pauses when the outbox is full.
 
-use super::messages::{ActorStatus, Blob, Hello, ToActor, ToLearner, Waiting, Welcome};
+mod events;
+mod hear;
+
+pub use events::{Action, Event, Exit};
+
+use super::messages::{ActorStatus, Hello, ToLearner, Waiting};
 use super::outbox::Outbox;
 use super::{HEARTBEAT, LEASE, RESEND, WireError};
-use crate::config::{Mode, RunConfig};
+use crate::config::Mode;
 use crate::random::Stream;
 use crate::rollout::{RollRequest, Trajectory};
 use crate::units::{PolicyVersion, Seq};
@@ -25,68 +30,6 @@ const STOP_WITHIN: Duration = Duration::from_secs(3);
 
 /// Most ranges of one round that wait to be rolled out. A learner gives a second one only when another actor is lost.
 const MAX_WORK: usize = 256;
-
-/// What happens to an actor.
-#[derive(Debug)]
-pub enum Event {
-    /// The connection that was asked for is there.
-    Connected,
-    /// There is no connection (any more), and why.
-    Disconnected(String),
-    /// A message came.
-    Received(ToActor),
-    /// Something came that is no message.
-    Malformed(WireError),
-    /// A roll-out that was asked for is done.
-    Rolled(Vec<Trajectory>),
-    /// The process was asked to stop.
-    Stop,
-    /// Time passed.
-    Tick,
-}
-
-/// What an actor is to do about it.
-#[derive(Debug)]
-pub enum Action {
-    /// Close the connection, if any, and open a new one.
-    Connect,
-    /// Send this.
-    Send(ToLearner),
-    /// Comes once, before any `Load` or `Roll`: build task and roller.
-    Configure {
-        /// The run's configuration.
-        config: Box<RunConfig>,
-        /// The text of the user's own score table, if the task has one.
-        table: Option<Blob>,
-    },
-    /// Use these weights from now on.
-    Load {
-        /// Which.
-        version: PolicyVersion,
-        /// As in [`super::weights`].
-        data: Blob,
-    },
-    /// Roll out with the weights loaded last; one request at a time.
-    Roll(RollRequest),
-    /// The session is over.
-    Exit(Exit),
-}
-
-/// Why an actor stops.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Exit {
-    /// The run is over.
-    Finished,
-    /// It was asked to; `undelivered` trajectories were not acknowledged in time.
-    Stopped {
-        /// How many.
-        undelivered: usize,
-    },
-    /// The learner will not have it.
-    Refused(String),
-    /// There was no learner for too long; the last thing that was seen of it.
-    GaveUp(String),
-}
 
 #[derive(Debug, PartialEq)]
 enum Link {
@@ -243,141 +186,6 @@ impl ActorSession {
         self.failures += 1;
         self.lost_because = why;
         self.link = Link::Down { retry_at: now + pause };
-    }
-
-    fn received(&mut self, now: Duration, message: ToActor, out: &mut Vec<Action>) {
-        self.heard = now;
-        match message {
-            ToActor::Welcome(welcome) => self.welcomed(now, *welcome, out),
-            ToActor::Ack { next, resend, newest } => self.acknowledged(now, next, resend, newest),
-            ToActor::Work {
-                round,
-                indices,
-                version,
-            } => self.given(Work {
-                round,
-                indices,
-                version,
-            }),
-            ToActor::Weights {
-                version,
-                progress,
-                data,
-            } => self.weights(
-                Loaded {
-                    version,
-                    progress,
-                    used: false,
-                },
-                data,
-                out,
-            ),
-            ToActor::Heartbeat { newest } => self.newest = newest,
-            ToActor::Stranger => {
-                if self.link == Link::Up {
-                    self.link = Link::Opening { since: now };
-                    self.say_hello(out);
-                }
-            }
-            ToActor::Refused { reason } => self.exit(Exit::Refused(reason), out),
-            ToActor::Finished => self.exit(Exit::Finished, out),
-            ToActor::Farewell => {
-                if matches!(self.link, Link::Leaving { .. }) {
-                    self.exit(
-                        Exit::Stopped {
-                            undelivered: self.outbox.len(),
-                        },
-                        out,
-                    );
-                }
-            }
-        }
-    }
-
-    fn welcomed(&mut self, now: Duration, welcome: Welcome, out: &mut Vec<Action>) {
-        if !matches!(self.link, Link::Opening { .. }) {
-            return;
-        }
-        match &self.run {
-            Some(run) if run.id != welcome.run => {
-                let reason = format!(
-                    "this address now belongs to run {}, this actor works for run {}",
-                    welcome.run, run.id
-                );
-                return self.exit(Exit::Refused(reason), out);
-            }
-            Some(_) => {}
-            None => match serde_json::from_str::<RunConfig>(&welcome.config) {
-                Ok(config) => self.configure(config, welcome.run, welcome.table, out),
-                Err(error) => {
-                    let reason = format!("the learner's configuration is not understood: {error}");
-                    return self.exit(Exit::Refused(reason), out);
-                }
-            },
-        }
-        self.link = Link::Up;
-        self.failures = 0;
-        self.heartbeat_due = now + HEARTBEAT;
-        // The newest weights follow the welcome without being asked for; ask only when they do not come.
-        self.weights_asked = Some(now);
-        self.work.clear();
-        self.acknowledged(now, welcome.next, true, welcome.newest);
-    }
-
-    fn configure(&mut self, config: RunConfig, id: String, table: Option<Blob>, out: &mut Vec<Action>) {
-        let batch = config.actor.batch as u32;
-        self.outbox = Outbox::new(super::window(&config));
-        self.run = Some(Run {
-            id,
-            mode: config.train.mode,
-            batch,
-            round_batch: config.train.batch as u32,
-        });
-        out.push(Action::Configure {
-            config: Box::new(config),
-            table,
-        });
-    }
-
-    fn acknowledged(&mut self, now: Duration, next: Seq, resend: bool, newest: Option<PolicyVersion>) {
-        self.newest = newest;
-        if next > self.outbox.oldest() || resend {
-            self.outbox_moved = now;
-        }
-        if !self.outbox.acknowledge(next) {
-            self.lost(now, format!("the learner acknowledged {next}, which was never sent"));
-        } else if resend {
-            self.outbox.rewind();
-        }
-    }
-
-    fn given(&mut self, request: Work) {
-        let Some(run) = &self.run else { return };
-        if run.mode != Mode::Sync || request.indices.is_empty() || request.indices.end > run.round_batch {
-            return;
-        }
-        self.work
-            .retain(|queued| queued.round == request.round && queued.version == request.version);
-        let known = self.work.contains(&request) || self.rolling.as_ref() == Some(&request);
-        if !known && self.work.len() < MAX_WORK {
-            self.work.push_back(request);
-        }
-    }
-
-    fn weights(&mut self, weights: Loaded, data: Blob, out: &mut Vec<Action>) {
-        self.weights_asked = None;
-        let Some(run) = &self.run else { return };
-        let version = weights.version;
-        let wanted = match run.mode {
-            // A resumed learner repeats rounds: its versions are the rounds, not the age.
-            Mode::Sync => self.loaded() != Some(version),
-            Mode::Async => self.loaded() < Some(version),
-        };
-        if wanted && (0.0..=1.0).contains(&weights.progress) {
-            self.loaded = Some(weights);
-            self.newest = self.newest.max(Some(version));
-            out.push(Action::Load { version, data });
-        }
     }
 
     fn rolled(&mut self, now: Duration, batch: Vec<Trajectory>) {

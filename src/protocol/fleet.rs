@@ -5,16 +5,20 @@
 //! Invariant: nothing is sent to an absent actor, and nothing but answers and owed work to a present one, so what a
 //! stuck connection holds back is bounded by what its actor asked for.
 
+mod events;
+mod work;
+
+pub use events::{Action, Commit, Counters, Event, FleetSettings, PeerReport, Route};
+
 use super::messages::{ActorStatus, Blob, Hello, ToActor, ToLearner, Waiting, Welcome};
 use super::peer::Peer;
 use super::rounds::{Offer, Rounds};
 use super::{Check, LEASE, RESEND, WireError};
-use crate::config::{Mode, RunConfig};
+use crate::config::Mode;
 use crate::rollout::Trajectory;
 use crate::task::Task;
 use crate::units::{Incarnation, PolicyVersion, Seq};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Most actors remembered at once, present or not.
@@ -25,119 +29,6 @@ const FORGET: Duration = LEASE.saturating_mul(30);
 
 /// Numbers of trajectories stay far below what the replay can store (63 bits).
 const MAX_SEQ: Seq = Seq(1 << 62);
-
-/// A connection, as the transport names it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Route(pub Arc<[u8]>);
-
-/// What happens to the learner.
-#[derive(Debug)]
-pub enum Event {
-    /// A message came.
-    Received(Route, ToLearner),
-    /// Something came that is no message.
-    Malformed(Route, WireError),
-    /// A connection broke.
-    Disconnected(Route),
-    /// Everything of this incarnation below `next` is committed.
-    Committed {
-        /// Whose.
-        incarnation: Incarnation,
-        /// First one that is not.
-        next: Seq,
-    },
-    /// There are new weights.
-    Published(PolicyVersion),
-    /// Sync mode: a round begins; its weights were published before.
-    RoundStarted(u64),
-    /// Nothing was read from the network until now, so silence means nothing.
-    Resumed,
-    /// The run is over.
-    Finished,
-    /// Time passed.
-    Tick,
-}
-
-/// What the learner is to do about it.
-#[derive(Debug)]
-pub enum Action {
-    /// Send this.
-    Send(Route, ToActor),
-    /// Send the newest weights.
-    SendWeights(Route),
-    /// Commit, then report [`Event::Committed`]; in the order given.
-    Commit(Commit),
-    /// Sync mode: the round's trajectories, by place.
-    RoundComplete(u64, Vec<Trajectory>),
-}
-
-/// Trajectories of one incarnation to be committed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Commit {
-    /// Whose.
-    pub incarnation: Incarnation,
-    /// Its name.
-    pub actor: Arc<str>,
-    /// Rising numbers; gaps are trajectories that are not worth keeping. May be empty.
-    pub rows: Vec<(Seq, Trajectory)>,
-    /// Report this as the next one when done.
-    pub next: Seq,
-    /// The newest weights when they came.
-    pub newest: Option<PolicyVersion>,
-}
-
-/// What a fleet is for.
-#[derive(Debug, Clone)]
-pub struct FleetSettings {
-    /// Id of the run.
-    pub run: String,
-    /// Its configuration.
-    pub config: RunConfig,
-    /// The text of the user's own score table.
-    pub table: Option<Blob>,
-    /// Async mode: the newest version that an earlier life of the learner may have published.
-    pub published: Option<PolicyVersion>,
-    /// What the replay holds: the next trajectory of each incarnation.
-    pub known: HashMap<Incarnation, Seq>,
-    /// Sync mode: the first round to come.
-    pub first_round: u64,
-    /// Sync mode: trajectories of rounds to come that the replay holds.
-    pub early: Vec<Trajectory>,
-}
-
-/// What went wrong, counted; and what was reassigned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// Trajectories that had come before.
-    pub duplicates: u64,
-    /// Batches that came too early.
-    pub gaps: u64,
-    /// Actors or batches refused.
-    pub refused: u64,
-    /// Messages on connections without a hello.
-    pub strangers: u64,
-    /// Bytes that were no message.
-    pub malformed: u64,
-    /// Batches beyond an actor's window.
-    pub over_window: u64,
-    /// Places of rounds given to another actor.
-    pub reassigned: u64,
-}
-
-/// What is known of an actor.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PeerReport {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Its life.
-    pub incarnation: Incarnation,
-    /// Heard from within the lease.
-    pub present: bool,
-    /// Trajectories taken from it in this life of the learner.
-    pub taken: u64,
-    /// What it last said of itself.
-    pub status: ActorStatus,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -449,93 +340,6 @@ impl Fleet {
                     out.push(Action::SendWeights(route));
                 }
             }
-        }
-    }
-
-    fn round_started(&mut self, now: Duration, round: u64, out: &mut Vec<Action>) {
-        if let Some(rounds) = &mut self.rounds {
-            rounds.start(round);
-        }
-        self.complete(out);
-        self.assign(now, out);
-    }
-
-    /// Gives the round's free places to those who owe nothing, or to all when everyone does.
-    fn assign(&mut self, now: Duration, out: &mut Vec<Action>) {
-        let Some(rounds) = &mut self.rounds else { return };
-        let present: Vec<_> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.present)
-            .map(|(&id, _)| id)
-            .collect();
-        let idle: Vec<_> = present
-            .iter()
-            .copied()
-            .filter(|&id| rounds.owed(id).is_empty())
-            .collect();
-        for (incarnation, indices) in rounds.assign(if idle.is_empty() { &present } else { &idle }) {
-            self.send_work(now, incarnation, indices, out);
-        }
-    }
-
-    fn send_owed(&mut self, now: Duration, incarnation: Incarnation, out: &mut Vec<Action>) {
-        let owed = self
-            .rounds
-            .as_ref()
-            .map(|rounds| rounds.owed(incarnation))
-            .unwrap_or_default();
-        for indices in owed {
-            self.send_work(now, incarnation, indices, out);
-        }
-    }
-
-    fn send_work(
-        &mut self,
-        now: Duration,
-        incarnation: Incarnation,
-        indices: std::ops::Range<u32>,
-        out: &mut Vec<Action>,
-    ) {
-        let Some((round, version)) = self.rounds.as_ref().and_then(Rounds::version) else {
-            return;
-        };
-        let Some(peer) = self.peers.get_mut(&incarnation) else {
-            return;
-        };
-        let Some(route) = peer.route.clone() else { return };
-        peer.work_sent = now;
-        if peer.needs_weights(version, false, now) {
-            out.push(Action::SendWeights(route.clone()));
-        }
-        out.push(Action::Send(
-            route,
-            ToActor::Work {
-                round,
-                indices,
-                version,
-            },
-        ));
-    }
-
-    fn disconnected(&mut self, now: Duration, route: &Route, out: &mut Vec<Action>) {
-        let Some(incarnation) = self.routes.remove(route) else {
-            return;
-        };
-        if let Some(peer) = self.peers.get_mut(&incarnation) {
-            peer.route = None;
-            self.lose(now, incarnation, out);
-        }
-    }
-
-    /// An actor is gone or silent: others do what it owes. It may return.
-    fn lose(&mut self, now: Duration, incarnation: Incarnation, out: &mut Vec<Action>) {
-        if let Some(peer) = self.peers.get_mut(&incarnation) {
-            peer.present = false;
-        }
-        if let Some(rounds) = &mut self.rounds {
-            self.counters.reassigned += rounds.release(incarnation) as u64;
-            self.assign(now, out);
         }
     }
 

@@ -1,0 +1,122 @@
+//! What happens to a learner's end of the protocol, what it is to do about it, and what it reports. Data only.
+
+use crate::config::RunConfig;
+use crate::protocol::WireError;
+use crate::protocol::messages::{ActorStatus, Blob, ToActor, ToLearner};
+use crate::rollout::Trajectory;
+use crate::units::{Incarnation, PolicyVersion, Seq};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A connection, as the transport names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Route(pub Arc<[u8]>);
+
+/// What happens to the learner.
+#[derive(Debug)]
+pub enum Event {
+    /// A message came.
+    Received(Route, ToLearner),
+    /// Something came that is no message.
+    Malformed(Route, WireError),
+    /// A connection broke.
+    Disconnected(Route),
+    /// Everything of this incarnation below `next` is committed.
+    Committed {
+        /// Whose.
+        incarnation: Incarnation,
+        /// First one that is not.
+        next: Seq,
+    },
+    /// There are new weights.
+    Published(PolicyVersion),
+    /// Sync mode: a round begins; its weights were published before.
+    RoundStarted(u64),
+    /// Nothing was read from the network until now, so silence means nothing.
+    Resumed,
+    /// The run is over.
+    Finished,
+    /// Time passed.
+    Tick,
+}
+
+/// What the learner is to do about it.
+#[derive(Debug)]
+pub enum Action {
+    /// Send this.
+    Send(Route, ToActor),
+    /// Send the newest weights.
+    SendWeights(Route),
+    /// Commit, then report [`Event::Committed`]; in the order given.
+    Commit(Commit),
+    /// Sync mode: the round's trajectories, by place.
+    RoundComplete(u64, Vec<Trajectory>),
+}
+
+/// Trajectories of one incarnation to be committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// Whose.
+    pub incarnation: Incarnation,
+    /// Its name.
+    pub actor: Arc<str>,
+    /// Rising numbers; gaps are trajectories that are not worth keeping. May be empty.
+    pub rows: Vec<(Seq, Trajectory)>,
+    /// Report this as the next one when done.
+    pub next: Seq,
+    /// The newest weights when they came.
+    pub newest: Option<PolicyVersion>,
+}
+
+/// What a fleet is for.
+#[derive(Debug, Clone)]
+pub struct FleetSettings {
+    /// Id of the run.
+    pub run: String,
+    /// Its configuration.
+    pub config: RunConfig,
+    /// The text of the user's own score table.
+    pub table: Option<Blob>,
+    /// Async mode: the newest version that an earlier life of the learner may have published.
+    pub published: Option<PolicyVersion>,
+    /// What the replay holds: the next trajectory of each incarnation.
+    pub known: HashMap<Incarnation, Seq>,
+    /// Sync mode: the first round to come.
+    pub first_round: u64,
+    /// Sync mode: trajectories of rounds to come that the replay holds.
+    pub early: Vec<Trajectory>,
+}
+
+/// What went wrong, counted; and what was reassigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Trajectories that had come before.
+    pub duplicates: u64,
+    /// Batches that came too early.
+    pub gaps: u64,
+    /// Actors or batches refused.
+    pub refused: u64,
+    /// Messages on connections without a hello.
+    pub strangers: u64,
+    /// Bytes that were no message.
+    pub malformed: u64,
+    /// Batches beyond an actor's window.
+    pub over_window: u64,
+    /// Places of rounds given to another actor.
+    pub reassigned: u64,
+}
+
+/// What is known of an actor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeerReport {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its life.
+    pub incarnation: Incarnation,
+    /// Heard from within the lease.
+    pub present: bool,
+    /// Trajectories taken from it in this life of the learner.
+    pub taken: u64,
+    /// What it last said of itself.
+    pub status: ActorStatus,
+}
