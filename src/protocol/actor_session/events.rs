@@ -43,7 +43,7 @@ pub enum Action {
     Load {
         /// Which.
         version: PolicyVersion,
-        /// As in [`super::weights`].
+        /// As in [`crate::protocol::weights`].
         data: Blob,
     },
     /// Roll out with the weights loaded last; one request at a time.
