@@ -99,7 +99,11 @@ fn act(
             Mode::Sync => ToTrainer::Round(round, rolled),
             Mode::Async => ToTrainer::Batch(rolled),
         };
-        to.send(message).unwrap();
+        // Free-running training may have ended before its last weights were seen here.
+        if to.send(message).is_err() {
+            assert_eq!(config.train.mode, Mode::Async, "lockstep training waits for every round");
+            break;
+        }
     }
     made
 }
