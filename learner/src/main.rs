@@ -29,6 +29,9 @@ struct Args {
     /// Rounds in place of the configuration's
     #[arg(long)]
     rounds: Option<u64>,
+    /// Device to train on (cpu, cpu-torch, cuda, cuda:N, mps) [default: the configuration's]
+    #[arg(long)]
+    device: Option<String>,
     /// Any key of the configuration, for example --set train.batch=64
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -79,6 +82,7 @@ fn start(args: Args) -> anyhow::Result<()> {
         ..RawConfig::default()
     };
     flags.train.rounds = args.rounds;
+    flags.learner.device = args.device;
     let config = config::load(&args.config, &args.set, &flags).map_err(LearnerError::from)?;
     info!("configuration:\n{}", config.to_toml());
     let settings = Settings {

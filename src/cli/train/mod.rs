@@ -50,6 +50,12 @@ pub struct Args {
     /// Rounds in all
     #[arg(long)]
     rounds: Option<u64>,
+    /// Device of the learner (cpu, cpu-torch, cuda, cuda:N, mps) [default: the configuration's learner.device]
+    #[arg(long)]
+    device: Option<String>,
+    /// Device of the actors [default: the configuration's actor.device]
+    #[arg(long)]
+    actor_device: Option<String>,
     /// Go on with the run in --run-dir
     #[arg(long, requires = "run_dir")]
     resume: bool,
@@ -74,6 +80,8 @@ impl Args {
             ..RawConfig::default()
         };
         flags.train.rounds = self.rounds;
+        flags.learner.device.clone_from(&self.device);
+        flags.actor.device.clone_from(&self.actor_device);
         let config = self.source.load(&flags)?;
         Task::load(&config.task).with_context(|| format!("task of {}", self.source.file.display()))?;
         let run_dir = match &self.run_dir {
@@ -95,6 +103,12 @@ impl Args {
         self.rounds
             .iter()
             .for_each(|rounds| add("--rounds", rounds.to_string()));
+        self.device.iter().for_each(|device| add("--device", device.clone()));
+        let actors = self
+            .actor_device
+            .iter()
+            .map(|device| format!("actor.device={device:?}"));
+        actors.for_each(|set| add("--set", set));
         if self.resume {
             arguments.push("--resume".into());
         }
