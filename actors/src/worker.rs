@@ -145,5 +145,6 @@ fn build(
         Mode::Sync => config.seed,
         Mode::Async => config.seed ^ incarnation.0,
     };
+    thermoflow::policy::set_threads(config.actor.threads);
     Ok(Roller::new(&config, &task, seed)?)
 }

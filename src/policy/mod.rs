@@ -95,6 +95,11 @@ pub trait Backend: Send {
     fn device(&self) -> String;
 }
 
+/// Threads of libtorch's products in this process (our own kernels use the calling thread).
+pub fn set_threads(threads: usize) {
+    tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
+}
+
 /// The backend for a device: `cpu` (own kernels), `cpu-torch` (libtorch), `cuda`, `cuda:N`, `mps`.
 ///
 /// # Errors
