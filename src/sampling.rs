@@ -1,6 +1,6 @@
 //! Samples of a trained policy at a given β, and what they say about it. No training here.
 
-use crate::env::States;
+use crate::env::{States, hamming};
 use crate::exact::pearson;
 use crate::policy::{Backend, BackendError, Batch, Direction, PolicySpec};
 use crate::random::{Purpose, Stream};
@@ -198,11 +198,10 @@ impl Seen {
 
 /// Mean Hamming distance over all pairs; 0 with fewer than two.
 fn diversity(best: &[(&Vec<u8>, f32)]) -> f64 {
-    let distance = |a: &[u8], b: &[u8]| a.iter().zip(b).filter(|(x, y)| x != y).count();
     let (mut sum, mut pairs) = (0, 0);
     for (i, a) in best.iter().enumerate() {
         for b in &best[..i] {
-            sum += distance(a.0, b.0);
+            sum += hamming(a.0, b.0);
             pairs += 1;
         }
     }

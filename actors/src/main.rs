@@ -55,13 +55,7 @@ fn parse_name(text: &str) -> Result<String, String> {
 fn main() -> ExitCode {
     let args = Args::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,thermoflow_actors=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        // A closed stderr must not end the program: complaining about it would panic.
-        .log_internal_errors(false)
-        .with_writer(std::io::stderr)
-        .init();
+    process::log_to_stderr(filter);
     match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => process::report(&error, false),

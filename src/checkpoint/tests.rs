@@ -1,3 +1,5 @@
+//! Tests of checkpoints.
+
 use super::*;
 use crate::policy::{Conditioning, Layout};
 use crate::small_disk::SmallDisk;

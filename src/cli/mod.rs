@@ -153,13 +153,7 @@ fn start_logging() -> anyhow::Result<()> {
         }
         _ => EnvFilter::new(DEFAULT_LOG),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        // A closed stderr must not end the program: complaining about it would panic.
-        .log_internal_errors(false)
-        .with_writer(std::io::stderr)
-        .init();
+    thermoflow::process::log_to_stderr(filter);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ pub mod sequence;
 mod states;
 
 pub use sequence::{Growth, SequenceEnv};
-pub use states::{Action, Neighbours, StateIndex, States};
+pub use states::{Action, Neighbours, StateIndex, States, hamming};
 
 use std::fmt::Debug;
 

@@ -165,6 +165,11 @@ impl StateIndex {
     }
 }
 
+/// Number of bytes in which two states differ (Hamming distance).
+pub fn hamming(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).filter(|(x, y)| x != y).count()
+}
+
 fn hash_of(state: &[u8]) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(state);

@@ -5,7 +5,7 @@
 //! what the lost one would have drawn.
 
 use crate::config::ReplayConfig;
-use crate::env::{StateIndex, States};
+use crate::env::{StateIndex, States, hamming};
 use crate::random::Stream;
 use crate::task::modes::Modes;
 use indexset::BTreeSet;
@@ -188,14 +188,10 @@ impl Dataset {
         let differences = rows
             .iter()
             .enumerate()
-            .flat_map(|(i, a)| rows[..i].iter().map(move |b| differing(a, b)));
+            .flat_map(|(i, a)| rows[..i].iter().map(move |b| hamming(a, b)));
         let sum: usize = differences.sum();
         (pairs > 0).then(|| sum as f64 / pairs as f64)
     }
-}
-
-fn differing(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).filter(|(x, y)| x != y).count()
 }
 
 #[cfg(test)]

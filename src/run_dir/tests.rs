@@ -1,3 +1,5 @@
+//! Tests of the run directory.
+
 use super::*;
 use crate::small_disk::SmallDisk;
 

@@ -1,6 +1,6 @@
 //! Listed modes of a task and how many of them were found.
 
-use crate::env::States;
+use crate::env::{States, hamming};
 use hashbrown::HashSet;
 
 /// The complete states that count as modes.
@@ -49,10 +49,6 @@ impl Modes {
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(AsRef::as_ref)
     }
-}
-
-fn hamming(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).filter(|(x, y)| x != y).count()
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Tests of tensor files.
+
 use super::*;
 use crate::policy::Conditioning;
 use std::path::PathBuf;

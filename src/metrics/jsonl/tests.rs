@@ -1,3 +1,5 @@
+//! Tests of metrics.jsonl.
+
 use super::*;
 
 fn row(round: u64) -> MetricsRow {

@@ -1,3 +1,5 @@
+//! Tests of TensorBoard event files.
+
 use super::*;
 
 /// Reads records back, checking both checksums.

@@ -1,3 +1,5 @@
+//! Tests of the data set.
+
 use super::*;
 use crate::random::Purpose;
 use proptest::prelude::*;

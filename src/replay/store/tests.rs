@@ -1,3 +1,5 @@
+//! Tests of the store.
+
 use super::super::open::{APPLICATION_ID, SCHEMA_VERSION};
 use super::*;
 use crate::env::{Environment, Growth, SequenceEnv};
