@@ -11,6 +11,7 @@ pub mod env;
 pub mod exact;
 pub mod metrics;
 pub mod objective;
+pub mod offline;
 pub mod optimizer;
 pub mod policy;
 pub mod process;

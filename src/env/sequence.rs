@@ -92,6 +92,10 @@ impl Environment for SequenceEnv {
         state.last() != Some(&PAD)
     }
 
+    fn stop_is_implied(&self) -> bool {
+        true
+    }
+
     fn children(&self, states: &States, out: &mut Neighbours) {
         let letters = self.letters() as u8;
         for state in states.iter() {

@@ -15,7 +15,7 @@ use display::Display;
 use report::Report;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use thermoflow::config::RawConfig;
+use thermoflow::config::{Mode, RawConfig};
 use thermoflow::task::Task;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -38,7 +38,7 @@ const EVENTS: usize = 256;
 pub struct Args {
     #[command(flatten)]
     source: Source,
-    /// Actor processes
+    /// Actor processes (offline training has none)
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=512))]
     actors: u32,
     /// Where the run is kept [default: runs/TASK-NUMBER]
@@ -89,7 +89,12 @@ impl Args {
             None => free_run_dir(&config.task.name)?,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let report = runtime.block_on(self.supervise(&run_dir))?;
+        let actors = if config.train.mode == Mode::Offline {
+            0
+        } else {
+            self.actors
+        };
+        let report = runtime.block_on(self.supervise(&run_dir, actors))?;
         self.print(&report, &run_dir, out)
     }
 
@@ -116,7 +121,7 @@ impl Args {
     }
 
     /// Runs the children until the learner ends; returns its last words.
-    async fn supervise(&self, run_dir: &Path) -> anyhow::Result<Report> {
+    async fn supervise(&self, run_dir: &Path, actors: u32) -> anyhow::Result<Report> {
         let (sender, mut events) = mpsc::channel(EVENTS);
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let mut learner = Learner::start(&self.learner_arguments(run_dir), sender.clone())?;
@@ -131,7 +136,7 @@ impl Args {
                 _ = terminate.recv() => Event::Stop,
             };
             match event {
-                Event::Listening(address) => fleet = Some(Fleet::start(self.actors, &address, &sender)?),
+                Event::Listening(address) => fleet = Some(Fleet::start(actors, &address, &sender)?),
                 Event::Progress(report) => {
                     display.update(&report);
                     last = Some(*report);
