@@ -3,6 +3,7 @@
 //! A task is one file here and one line in [`KINDS`].
 
 pub mod eight_mers;
+pub mod gridworld;
 pub mod modes;
 pub mod reward;
 pub mod table;
