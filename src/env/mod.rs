@@ -5,13 +5,18 @@
 
 #[cfg(test)]
 pub(crate) mod contract;
+pub mod grid;
 pub mod sequence;
 mod states;
 
+pub use grid::GridEnv;
 pub use sequence::{Growth, SequenceEnv};
 pub use states::{Action, Neighbours, StateIndex, States, hamming};
 
 use std::fmt::Debug;
+
+/// Ends the text of a partial state where stopping is a step: "ACG…" may still grow, "ACG" is the object.
+pub const OPEN: char = '…';
 
 /// Why an action or an object was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

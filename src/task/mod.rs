@@ -3,7 +3,9 @@
 //! A task is one file here and one line in [`KINDS`].
 
 pub mod eight_mers;
+pub mod gridworld;
 pub mod modes;
+pub mod oracle;
 pub mod reward;
 pub mod table;
 pub mod tfbind8;
@@ -196,15 +198,21 @@ pub fn read_table(path: &Path) -> Result<ScoreTable, TaskError> {
 
 /// Gives raw scores to complete objects, a batch at a time.
 pub trait Scorer: Debug + Send + Sync {
-    /// Raw scores y, one per complete state (row of `objects`).
+    /// Raw scores y, one per complete state (row of `objects`). NaN: the object could not be scored (no answer in time,
+    /// a failure, a score that is not finite) and must not reach training.
     ///
     /// # Errors
-    /// When an oracle fails; a table never does.
+    /// When an oracle fails altogether; a table never does.
     fn score(&self, objects: &States) -> Result<Vec<f32>, ScoreError>;
 
     /// Every object, in alphabetical order, and its score, when the task is small enough to enumerate.
     fn enumerate(&self) -> Option<(States, Vec<f32>)> {
         None
+    }
+
+    /// How the oracle behind the scores is doing; all zero where there is none.
+    fn health(&self) -> oracle::OracleHealth {
+        oracle::OracleHealth::default()
     }
 }
 
