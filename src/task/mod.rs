@@ -5,6 +5,7 @@
 pub mod eight_mers;
 pub mod modes;
 pub mod reward;
+pub mod rna;
 pub mod table;
 pub mod tfbind8;
 
