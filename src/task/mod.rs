@@ -7,6 +7,7 @@ pub mod gridworld;
 pub mod modes;
 pub mod oracle;
 pub mod reward;
+pub mod rna;
 pub mod table;
 pub mod tfbind8;
 
