@@ -25,6 +25,9 @@ struct Args {
     /// Threads of matrix products [default: the run's actor.threads]
     #[arg(long)]
     threads: Option<usize>,
+    /// Agree to start the program that the run scores its objects with, if it has one (task.oracle.command)
+    #[arg(long)]
+    allow_programs: bool,
     /// Seconds to look for a learner before giving up
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     give_up_after: u64,
@@ -68,6 +71,7 @@ fn start(args: Args) -> anyhow::Result<()> {
         name: args.name.unwrap_or_else(|| format!("actor-{}", std::process::id())),
         device: args.device,
         threads: args.threads,
+        allow_programs: args.allow_programs,
         give_up: Duration::from_secs(args.give_up_after),
     };
     // One thread: the network task waits nearly always, and the roller has a thread of its own.

@@ -1,7 +1,7 @@
 //! The network task: feeds the session what happens and does what it says.
 
 use crate::link::{Link, Opened};
-use crate::worker::{Command, Overrides, WorkError, Worker};
+use crate::worker::{Command, Overrides, Rolled, WorkError, Worker};
 use std::future::pending;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ pub struct Settings {
     pub device: Option<String>,
     /// In place of the run's `actor.threads`.
     pub threads: Option<usize>,
+    /// A program that the run names as its oracle may be started.
+    pub allow_programs: bool,
     /// How long to look for a learner.
     pub give_up: Duration,
 }
@@ -68,6 +70,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let overrides = Overrides {
         device: settings.device.clone(),
         threads: settings.threads,
+        allow_programs: settings.allow_programs,
     };
     let worker = Worker::start(incarnation, overrides).map_err(ActorError::Thread)?;
     let started = Instant::now();
@@ -138,7 +141,7 @@ impl Actor {
         loop {
             let event = tokio::select! {
                 rolled = self.worker.rolled() => match rolled {
-                    Some(batch) => ActorEvent::Rolled(batch),
+                    Some(Rolled { batch, oracle }) => ActorEvent::Rolled(batch, oracle),
                     None => return (Exit::Stopped { undelivered: 0 }, true),
                 },
                 received = receive(&mut self.link) => self.received(received),

@@ -5,6 +5,7 @@ use thermoflow::config::{Mode, RunConfig};
 use thermoflow::policy::BackendError;
 use thermoflow::protocol::{Blob, weights};
 use thermoflow::rollout::{RollError, RollRequest, Roller, Trajectory};
+use thermoflow::task::oracle::OracleHealth;
 use thermoflow::task::{Task, TaskError};
 use thermoflow::units::{Incarnation, PolicyVersion};
 use tokio::sync::mpsc;
@@ -29,12 +30,21 @@ pub(crate) enum Command {
     Roll(RollRequest),
 }
 
+/// A roll-out, and how the oracle was doing after it.
+pub(crate) struct Rolled {
+    pub batch: Vec<Trajectory>,
+    pub oracle: OracleHealth,
+}
+
 /// Why the worker stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
     /// The learner's configuration does not work here.
     #[error("the learner's configuration cannot be used")]
     Config(#[from] thermoflow::config::Invalid),
+    /// A program that nobody here has agreed to.
+    #[error("the learner asks for the program {0:?} to be started as an oracle; --allow-programs agrees to that")]
+    Program(String),
     /// The task is not known here.
     #[error("the task cannot be built")]
     Task(#[from] TaskError),
@@ -52,7 +62,7 @@ pub enum WorkError {
 /// The network task's end of the worker.
 pub(crate) struct Worker {
     commands: mpsc::Sender<Command>,
-    rolled: mpsc::Receiver<Vec<Trajectory>>,
+    rolled: mpsc::Receiver<Rolled>,
     thread: JoinHandle<Result<(), WorkError>>,
 }
 
@@ -61,6 +71,8 @@ pub(crate) struct Worker {
 pub(crate) struct Overrides {
     pub device: Option<String>,
     pub threads: Option<usize>,
+    /// Programs that the learner's configuration names may be started here.
+    pub allow_programs: bool,
 }
 
 impl Worker {
@@ -83,7 +95,7 @@ impl Worker {
     }
 
     /// The next roll-out; None when the worker has stopped.
-    pub async fn rolled(&mut self) -> Option<Vec<Trajectory>> {
+    pub async fn rolled(&mut self) -> Option<Rolled> {
         self.rolled.recv().await
     }
 
@@ -101,7 +113,7 @@ fn work(
     incarnation: Incarnation,
     overrides: &Overrides,
     mut inbox: mpsc::Receiver<Command>,
-    outbox: &mpsc::Sender<Vec<Trajectory>>,
+    outbox: &mpsc::Sender<Rolled>,
 ) -> Result<(), WorkError> {
     let mut roller: Option<Roller> = None;
     while let Some(command) = inbox.blocking_recv() {
@@ -115,8 +127,9 @@ fn work(
                 roller.load(version, &parameters)?;
             }
             (Command::Roll(request), Some(roller)) => {
-                let rolled = roller.roll(&request)?;
-                if outbox.blocking_send(rolled).is_err() {
+                let batch = roller.roll(&request)?;
+                let oracle = roller.oracle_health();
+                if outbox.blocking_send(Rolled { batch, oracle }).is_err() {
                     break;
                 }
             }
@@ -137,6 +150,9 @@ fn build(
     }
     config.actor.threads = overrides.threads.unwrap_or(config.actor.threads);
     config.check()?;
+    if let Some(oracle) = config.task.oracle.as_ref().filter(|_| !overrides.allow_programs) {
+        return Err(WorkError::Program(oracle.command.join(" ")));
+    }
     let task = Task::build(&config.task, attachment.as_ref().map(|blob| &blob.0[..]))?;
     // In lockstep the streams are named by round and place, whoever draws; free-running actors must not draw the same.
     let seed = match config.train.mode {

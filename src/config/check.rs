@@ -9,9 +9,8 @@ use crate::policy::{BackwardPolicy, PolicySpec};
 use crate::replay::limiter::Limiter;
 use crate::task::reward::RewardShape;
 use crate::task::{TaskError, TaskKind};
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 
 // Ceilings catch slips of the keyboard before they exhaust the memory; no published setting comes near one.
 const MOST_HIDDEN: usize = 16_384;
@@ -22,6 +21,7 @@ const MOST_THREADS: usize = 1024;
 const MOST_OUTBOX: usize = 10_000;
 const MOST_BINS: usize = 4096;
 const MOST_LENGTH: usize = 4096;
+const MOST_DIMENSIONS: usize = 32;
 const MOST_OBJECTS: usize = 1 << 28;
 /// TOML has no larger integer.
 const MOST_SEED: u64 = i64::MAX as u64;
@@ -186,8 +186,13 @@ impl TaskConfig {
                 return refuse(key, value);
             }
         }
-        if let Some(length) = self.length {
-            within("task.length", length, 1..=MOST_LENGTH)?;
+        self.check_sizes()?;
+        if let Some((key, value, allowed)) = self
+            .oracle
+            .as_ref()
+            .and_then(|oracle| oracle.check("task.oracle").err())
+        {
+            return Err(Invalid::value(key, value, allowed));
         }
         let RewardShape {
             cap,
@@ -204,15 +209,45 @@ impl TaskConfig {
 
 impl TaskConfig {
     /// What not every task takes: key and value, where there is one.
-    fn optional_values(&self) -> [(&'static str, Option<String>); 5] {
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        [
-            ("table", path(&self.table)),
-            ("data", path(&self.data)),
-            ("growth", self.growth.map(|growth| format!("{growth:?}"))),
-            ("length", self.length.map(|length| length.to_string())),
-            ("targets", self.targets.as_ref().map(|targets| format!("{targets:?}"))),
+    fn optional_values(&self) -> Vec<(&'static str, Option<String>)> {
+        fn shown<T: Debug>(value: &Option<T>) -> Option<String> {
+            value.as_ref().map(|value| format!("{value:?}"))
+        }
+        vec![
+            ("table", shown(&self.table)),
+            ("data", shown(&self.data)),
+            ("growth", shown(&self.growth)),
+            ("alphabet", shown(&self.alphabet)),
+            ("length", shown(&self.length)),
+            ("min_length", shown(&self.min_length)),
+            ("missing", shown(&self.missing)),
+            ("model", shown(&self.model)),
+            (
+                "oracle",
+                self.oracle.as_ref().map(|oracle| format!("{:?}", oracle.command)),
+            ),
+            ("targets", shown(&self.targets)),
+            ("dimensions", shown(&self.dimensions)),
+            ("side", shown(&self.side)),
+            ("r0", shown(&self.r0)),
         ]
+    }
+
+    fn check_sizes(&self) -> Checked {
+        if let Some(length) = self.length {
+            within("task.length", length, 1..=MOST_LENGTH)?;
+            within("task.min_length", self.min_length.unwrap_or(length), 1..=length)?;
+        }
+        if let Some(dimensions) = self.dimensions {
+            within("task.dimensions", dimensions, 1..=MOST_DIMENSIONS)?;
+        }
+        if let Some(side) = self.side {
+            within("task.side", side, 2..=256)?;
+        }
+        if let Some(r0) = self.r0 {
+            positive("task.r0", r0)?;
+        }
+        Ok(())
     }
 }
 
@@ -221,6 +256,9 @@ fn check_policy(policy: &PolicySpec) -> Checked {
     within("policy.embed", policy.embed, 1..=MOST_HIDDEN)?;
     within("policy.beta_hidden", policy.beta_hidden, 1..=MOST_HIDDEN)?;
     positive("policy.logit_clip", policy.logit_clip)?;
+    if let Some(limit) = policy.beta_limit {
+        positive("policy.beta_limit", limit)?;
+    }
     within("policy.thermometer_bins", policy.thermometer_bins, 2..=MOST_BINS)?;
     let [low, high] = policy.thermometer_range;
     let allowed = "two finite numbers above 0, the smaller first";

@@ -288,7 +288,7 @@ fn anchor_paths(config: &mut Table, path: &Path) {
 }
 
 /// Keys of `[task]` that name files.
-const TASK_FILES: [&str; 2] = ["table", "data"];
+const TASK_FILES: [&str; 3] = ["table", "data", "model"];
 
 fn one_line(message: &str) -> String {
     message.lines().map(str::trim).collect::<Vec<_>>().join(", ")

@@ -8,9 +8,10 @@ use super::resolved::{
 };
 use crate::beta::BetaDistribution;
 use crate::env::Growth;
-use crate::objective::{Objective, ObjectiveKind, Settings};
+use crate::objective::{Objective, Settings};
 use crate::policy::{BackwardPolicy, Conditioning, LogitScale, Parity, PolicySpec};
 use crate::replay::limiter::Limiter;
+use crate::task::oracle::OracleConfig;
 use crate::task::reward::RewardShape;
 use crate::task::{self, Published, TaskKind};
 use serde::{Deserialize, Serialize};
@@ -59,9 +60,26 @@ mirror! {
         table: Option<PathBuf>,
         data: Option<PathBuf>,
         growth: Option<Growth>,
+        alphabet: Option<String>,
         length: Option<usize>,
+        min_length: Option<usize>,
+        missing: Option<f32>,
+        model: Option<PathBuf>,
+        oracle: RawOracle,
         targets: Option<Vec<String>>,
+        dimensions: Option<usize>,
+        side: Option<usize>,
+        r0: Option<f64>,
         reward: RawReward,
+    }
+    /// Mirrors [`OracleConfig`].
+    RawOracle {
+        command: Option<Vec<String>>,
+        instances: Option<usize>,
+        batch: Option<usize>,
+        timeout_seconds: Option<f64>,
+        retries: Option<u32>,
+        cache: Option<usize>,
     }
     /// Mirrors [`RewardShape`].
     RawReward { cap: Option<f64>, floor: Option<f64>, y_max: Option<f64>, exponent: Option<f64>, }
@@ -76,6 +94,7 @@ mirror! {
         thermometer_bins: Option<usize>,
         thermometer_range: Option<[f32; 2]>,
         logit_scale: Option<LogitScale>,
+        beta_limit: Option<f32>,
         backward: Option<BackwardPolicy>,
         state_flow: Option<bool>,
     }
@@ -166,12 +185,11 @@ impl RawConfig {
         let published = kind.published.clone();
         let conditioning = self.policy.conditioning.unwrap_or(Conditioning::Logit);
         let train = self.train.resolve(conditioning, &published)?;
-        let objective = train.objective.kind();
         let actor = self.actor.resolve();
         let config = RunConfig {
             seed: self.seed.unwrap_or(0),
             task: self.task.resolve(kind),
-            policy: self.policy.resolve(conditioning, &published, objective, &train.beta),
+            policy: self.policy.resolve(conditioning, &published, &train),
             optimizer: self.optimizer.resolve(),
             replay: self.replay.resolve(&train, &actor),
             train,
@@ -201,8 +219,16 @@ impl RawTask {
             table: self.table,
             data: self.data,
             growth: self.growth.or(defaults.growth),
+            alphabet: self.alphabet.or(defaults.alphabet),
             length: self.length.or(defaults.length),
+            min_length: self.min_length.or(defaults.min_length),
+            missing: self.missing,
+            model: self.model,
+            oracle: self.oracle.resolve(),
             targets: self.targets.or(defaults.targets),
+            dimensions: self.dimensions.or(defaults.dimensions),
+            side: self.side.or(defaults.side),
+            r0: self.r0.or(defaults.r0),
             reward: RewardShape {
                 cap: self.reward.cap.unwrap_or(reward.cap),
                 floor: self.reward.floor.unwrap_or(reward.floor),
@@ -213,17 +239,30 @@ impl RawTask {
     }
 }
 
+impl RawOracle {
+    /// None when nothing is said about an oracle.
+    fn resolve(self) -> Option<OracleConfig> {
+        if self == Self::default() {
+            return None;
+        }
+        let defaults = OracleConfig::default();
+        Some(OracleConfig {
+            command: self.command.unwrap_or_default(),
+            instances: self.instances.unwrap_or(defaults.instances),
+            batch: self.batch.unwrap_or(defaults.batch),
+            timeout_seconds: self.timeout_seconds.unwrap_or(defaults.timeout_seconds),
+            retries: self.retries.unwrap_or(defaults.retries),
+            cache: self.cache.unwrap_or(defaults.cache),
+        })
+    }
+}
+
 impl RawPolicy {
-    fn resolve(
-        self,
-        conditioning: Conditioning,
-        published: &Published,
-        objective: &ObjectiveKind,
-        trained: &BetaDistribution,
-    ) -> PolicySpec {
+    fn resolve(self, conditioning: Conditioning, published: &Published, train: &TrainConfig) -> PolicySpec {
+        let objective = train.objective.kind();
         let defaults = PolicySpec::published(conditioning);
         let hidden = self.hidden.unwrap_or(published.hidden);
-        let [low, high] = trained.range();
+        let [low, high] = train.beta.range();
         // A constant β has no range to spread a thermometer over.
         let thermometer_range = if low < high {
             [low, high]
@@ -240,6 +279,8 @@ impl RawPolicy {
             thermometer_bins: self.thermometer_bins.unwrap_or(defaults.thermometer_bins),
             thermometer_range: self.thermometer_range.unwrap_or(thermometer_range),
             logit_scale: self.logit_scale.unwrap_or(defaults.logit_scale),
+            // What offline training never sees is far away, and sharper logits would only sharpen mistakes.
+            beta_limit: self.beta_limit.or((train.mode == Mode::Offline).then_some(high)),
             backward: self.backward.unwrap_or(if objective.uniform_backward {
                 BackwardPolicy::Uniform
             } else {

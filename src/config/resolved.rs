@@ -6,6 +6,7 @@ use crate::env::Growth;
 use crate::objective::{Objective, Settings};
 use crate::policy::PolicySpec;
 use crate::replay::limiter::{Limiter, LimiterError};
+use crate::task::oracle::OracleConfig;
 use crate::task::reward::RewardShape;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -92,12 +93,36 @@ pub struct TaskConfig {
     /// How strings grow.
     #[serde(default)]
     pub growth: Option<Growth>,
-    /// Letters of the strings.
+    /// Letters that strings are made of.
+    #[serde(default)]
+    pub alphabet: Option<String>,
+    /// Letters of the strings, or the most of them.
     #[serde(default)]
     pub length: Option<usize>,
+    /// The fewest letters; below `length`, strings end with a stop action.
+    #[serde(default)]
+    pub min_length: Option<usize>,
+    /// y of the strings that a table does not have; without it they cannot be scored.
+    #[serde(default)]
+    pub missing: Option<f32>,
+    /// A TorchScript model that scores strings.
+    #[serde(default)]
+    pub model: Option<PathBuf>,
+    /// A program that scores strings.
+    #[serde(default)]
+    pub oracle: Option<OracleConfig>,
     /// RNA targets to bind to: RNA1 to RNA4, or strings of one's own.
     #[serde(default)]
     pub targets: Option<Vec<String>>,
+    /// Coordinates of a grid.
+    #[serde(default)]
+    pub dimensions: Option<usize>,
+    /// Cells along each coordinate.
+    #[serde(default)]
+    pub side: Option<usize>,
+    /// Reward of a grid away from its modes, R₀.
+    #[serde(default)]
+    pub r0: Option<f64>,
     /// From score to reward.
     pub reward: RewardShape,
 }
@@ -110,8 +135,16 @@ impl TaskConfig {
             table: None,
             data: None,
             growth: None,
+            alphabet: None,
             length: None,
+            min_length: None,
+            missing: None,
+            model: None,
+            oracle: None,
             targets: None,
+            dimensions: None,
+            side: None,
+            r0: None,
             reward,
         }
     }

@@ -221,7 +221,7 @@ impl Environment for SequenceEnv {
     }
 
     fn stop_is_implied(&self) -> bool {
-        true
+        self.min_length == self.length
     }
 
     fn children(&self, states: &States, out: &mut Neighbours) {

@@ -79,6 +79,18 @@ pub struct MetricsRow {
     pub gradient_norm_log_flow: Option<f64>,
     /// Gradient steps skipped because something was not finite.
     pub skipped_steps: u64,
+    /// Objects that the oracles of the actors present were asked for; left out where nothing is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oracle_calls: Option<u64>,
+    /// Objects that got no score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oracle_failed: Option<u64>,
+    /// Requests without an answer in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oracle_timeouts: Option<u64>,
+    /// Programs that were started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oracle_restarts: Option<u64>,
     /// Trajectories committed per second since the last report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trajectories_per_second: Option<f64>,

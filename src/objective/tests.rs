@@ -2,7 +2,7 @@
 //! against exact flows, for which every objective is 0.
 
 use super::*;
-use crate::env::{Environment, Growth, Neighbours, SequenceEnv, States};
+use crate::env::{Environment, GridEnv, Growth, Neighbours, SequenceEnv, States};
 use crate::policy::{
     Backend, BackwardPolicy, Batch, Conditioning, Direction, Flows, Layout, LogProbs, NativeBackend, Parameters,
     PolicySpec,
@@ -17,6 +17,8 @@ fn environments() -> Vec<Arc<dyn Environment>> {
     vec![
         Arc::new(SequenceEnv::new("AB", 3, Growth::PrependAppend)),
         Arc::new(SequenceEnv::new("AB", 3, Growth::AppendOnly)),
+        Arc::new(SequenceEnv::variable("AB", 1..=3, Growth::PrependAppend)),
+        Arc::new(GridEnv::new(2, 3)),
     ]
 }
 

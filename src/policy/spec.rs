@@ -94,6 +94,9 @@ pub struct PolicySpec {
     /// How T(β) comes from β.
     #[serde(default)]
     pub logit_scale: LogitScale,
+    /// A positive scale is that of this β for every larger one. None: it goes on growing.
+    #[serde(default)]
+    pub beta_limit: Option<f32>,
     /// Where P_B comes from.
     #[serde(default)]
     pub backward: BackwardPolicy,
@@ -118,6 +121,7 @@ impl PolicySpec {
             thermometer_bins: 32,
             thermometer_range: [1.0, 3.0],
             logit_scale: LogitScale::Free,
+            beta_limit: None,
             backward: BackwardPolicy::Learned,
             state_flow: false,
         }
@@ -140,7 +144,7 @@ impl PolicySpec {
     /// As [`Self::encode_beta`], for the networks within the policies, which see log β where the scale is positive.
     pub fn encode_policy_beta(&self, beta: f32, out: &mut Vec<f32>) {
         if self.has_positive_scale() {
-            out.push(beta.ln());
+            out.push(beta.min(self.beta_limit.unwrap_or(f32::INFINITY)).ln());
         } else {
             self.encode_beta(beta, out);
         }

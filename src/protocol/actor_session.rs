@@ -14,6 +14,7 @@ use super::{HEARTBEAT, LEASE, RESEND, WireError};
 use crate::config::Mode;
 use crate::random::Stream;
 use crate::rollout::{RollRequest, Trajectory};
+use crate::task::oracle::OracleHealth;
 use crate::units::{PolicyVersion, Seq};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -96,6 +97,7 @@ pub struct ActorSession {
     rolling: Option<Work>,
     batches: u64,
     rolled: u64,
+    oracle: OracleHealth,
     stop_by: Option<Duration>,
 }
 
@@ -121,6 +123,7 @@ impl ActorSession {
             rolling: None,
             batches: 0,
             rolled: 0,
+            oracle: OracleHealth::default(),
             stop_by: None,
         }
     }
@@ -131,6 +134,7 @@ impl ActorSession {
             rolled: self.rolled,
             outbox: self.outbox.len() as u64,
             waiting: self.waiting(),
+            oracle: self.oracle,
         }
     }
 
@@ -155,7 +159,10 @@ impl ActorSession {
             Event::Received(message) => self.received(now, message, out),
             Event::Malformed(error @ WireError::Protocol { .. }) => self.exit(Exit::Refused(error.to_string()), out),
             Event::Malformed(error) => self.lost(now, error.to_string()),
-            Event::Rolled(batch) => self.rolled(now, batch),
+            Event::Rolled(batch, oracle) => {
+                self.oracle = oracle;
+                self.rolled(now, batch);
+            }
             Event::Stop => self.stop_by = self.stop_by.or(Some(now + STOP_WITHIN)),
             Event::Tick => {}
         }

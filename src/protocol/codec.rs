@@ -143,6 +143,7 @@ mod tests {
     use crate::protocol::messages::{ActorStatus, Blob, Waiting};
     use crate::protocol::simulation::{example_config, example_task, example_trajectory};
     use crate::protocol::{Fleet, FleetEvent, FleetSettings, Route};
+    use crate::task::oracle::OracleHealth;
     use crate::units::{Incarnation, PolicyVersion, Seq};
     use proptest::prelude::*;
     use std::time::Duration;
@@ -173,6 +174,11 @@ mod tests {
                 rolled: 1,
                 outbox: 2,
                 waiting: Waiting::Acks,
+                oracle: OracleHealth {
+                    calls: 3,
+                    failed: 1,
+                    ..OracleHealth::default()
+                },
             }),
             ToLearner::Goodbye,
         ]

@@ -1,6 +1,7 @@
 //! What actors and the learner say to each other. Data only: no bytes, no checks.
 
 use crate::rollout::Trajectory;
+use crate::task::oracle::OracleHealth;
 use crate::units::{Incarnation, PolicyVersion, Seq};
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -57,6 +58,8 @@ pub struct ActorStatus {
     pub outbox: u64,
     /// What keeps it from rolling out.
     pub waiting: Waiting,
+    /// How its oracle is doing.
+    pub oracle: OracleHealth,
 }
 
 /// Which side an actor waits for.

@@ -5,6 +5,7 @@ use crate::config::RunConfig;
 use crate::env::States;
 use crate::policy::{Backend, BackendError, Direction, Layout, Parameters, backend};
 use crate::random::{Purpose, Stream};
+use crate::task::oracle::OracleHealth;
 use crate::task::{ScoreError, Task};
 use crate::units::PolicyVersion;
 use std::sync::Arc;
@@ -90,6 +91,11 @@ impl Roller {
         self.walker.forget();
         self.version = Some(version);
         Ok(())
+    }
+
+    /// How the task's oracle is doing.
+    pub fn oracle_health(&self) -> OracleHealth {
+        self.task.scorer.health()
     }
 
     /// Version in use, if any.

@@ -4,9 +4,12 @@
 //! "Flow network based generative models"). Not here: the grid itself (`env::grid`).
 
 use super::modes::Modes;
-use super::{ScoreError, Scorer};
+use super::reward::RewardShape;
+use super::{LOWER_HALF, Published, ScoreError, Scorer, Task, TaskError, TaskKind, no_attachment};
+use crate::config::TaskConfig;
 use crate::env::{Environment, GridEnv, States};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Most cells that are enumerated, 4 Mi: the states of a larger grid would take hundreds of megabytes.
 const MOST_CELLS: u64 = 4 << 20;
@@ -102,6 +105,49 @@ impl GridScorer {
     fn y(&self, object: &[u8]) -> f32 {
         self.reward.reward(&object[..self.env.dimensions()], self.env.side()) as f32
     }
+}
+
+/// What `thermoflow tasks` shows, and how to build it.
+pub const KIND: TaskKind = TaskKind {
+    name: "gridworld",
+    summary: "cells of a hypergrid, with high rewards in blocks near its corners",
+    objects: "1024 cells of a 32×32 grid with 4 modes (any dimension and side can be asked for)",
+    takes: &["dimensions", "side", "r0"],
+    published: Published {
+        hidden: 128,
+        epsilon: 0.01,
+        rounds: 2000,
+        offline: LOWER_HALF,
+    },
+    defaults,
+    attachment: no_attachment,
+    build,
+};
+
+fn defaults() -> TaskConfig {
+    TaskConfig {
+        dimensions: Some(2),
+        side: Some(32),
+        r0: Some(GridReward::default().r0),
+        ..TaskConfig::new("gridworld", RewardShape::IDENTITY)
+    }
+}
+
+fn build(config: &TaskConfig, _: Option<&[u8]>) -> Result<Task, TaskError> {
+    let env = GridEnv::new(config.dimensions.unwrap_or(2), config.side.unwrap_or(32));
+    let defaults = GridReward::default();
+    let reward = GridReward {
+        r0: config.r0.unwrap_or(defaults.r0),
+        ..defaults
+    };
+    let scorer = GridScorer::new(env.clone(), reward);
+    Ok(Task {
+        name: KIND.name.into(),
+        modes: Arc::new(scorer.modes()),
+        env: Arc::new(env),
+        scorer: Arc::new(scorer),
+        reward: config.reward,
+    })
 }
 
 impl Scorer for GridScorer {

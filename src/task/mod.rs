@@ -8,6 +8,7 @@ pub mod modes;
 pub mod oracle;
 pub mod reward;
 pub mod rna;
+pub mod sequence;
 pub mod table;
 pub mod tfbind8;
 
@@ -24,7 +25,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Every task there is.
-pub const KINDS: &[&TaskKind] = &[&tfbind8::KIND];
+pub const KINDS: &[&TaskKind] = &[
+    &tfbind8::KIND,
+    &rna::KINDS[0],
+    &rna::KINDS[1],
+    &rna::KINDS[2],
+    &rna::KINDS[3],
+    &gridworld::KIND,
+    &sequence::KIND,
+];
 
 /// The names of all tasks, for messages.
 pub fn names() -> String {
@@ -142,6 +151,15 @@ pub enum TaskError {
     /// What was given in place of a file is damaged.
     #[error("the score table cannot be used")]
     Scores(#[from] TableError),
+    /// A target that is none.
+    #[error("task.targets")]
+    Target(#[from] rna::RnaError),
+    /// A score table of a task of one's own that cannot be used.
+    #[error("the score table cannot be used")]
+    TableFile(#[from] oracle::TableFileError),
+    /// A model that cannot be used.
+    #[error("the model cannot be used")]
+    Model(#[from] oracle::ModelError),
     /// A value of `[task]` that is missing or not allowed.
     #[error("task.{key} = {value} is not allowed: {allowed}")]
     Value {
@@ -274,7 +292,10 @@ mod tests {
         let message = Task::build(&config, None).unwrap_err().to_string();
         assert_eq!(
             message,
-            "task \"tfbnd8\" is not known (did you mean \"tfbind8\"?); tasks are: tfbind8"
+            format!(
+                "task \"tfbnd8\" is not known (did you mean \"tfbind8\"?); tasks are: {}",
+                names()
+            )
         );
     }
 
@@ -294,8 +315,10 @@ mod tests {
             assert_eq!(config.name, kind.name);
             for (key, set) in [
                 ("growth", config.growth.is_some()),
+                ("alphabet", config.alphabet.is_some()),
                 ("length", config.length.is_some()),
                 ("targets", config.targets.is_some()),
+                ("side", config.side.is_some()),
             ] {
                 assert!(!set || kind.takes.contains(&key), "{} sets {key}", kind.name);
             }

@@ -16,6 +16,14 @@ pub struct RewardShape {
 }
 
 impl RewardShape {
+    /// R = y, where y is at least 0.001.
+    pub const IDENTITY: Self = Self {
+        cap: 1.0,
+        floor: 0.001,
+        y_max: 1.0,
+        exponent: 1.0,
+    };
+
     /// log R(x) in nats, from the raw score y.
     pub fn log_reward(&self, y: f32) -> f32 {
         (self.cap.ln() + self.exponent * (f64::from(y).max(self.floor) / self.y_max).ln()) as f32

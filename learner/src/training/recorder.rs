@@ -10,6 +10,7 @@ use thermoflow::checkpoint::TrainerState;
 use thermoflow::metrics::{ActorCount, EventWriter, MetricsLog, MetricsRow, WaitingFor, quantile};
 use thermoflow::protocol::{PeerReport, Waiting};
 use thermoflow::replay::Dataset;
+use thermoflow::task::oracle::OracleHealth;
 use thermoflow::trainer::StepReport;
 use thermoflow::units::PolicyVersion;
 
@@ -94,7 +95,14 @@ impl Recorder {
         let rate = (state.trajectories - self.reported.1) as f64 / elapsed;
         let [forward, backward, log_z, log_flow] =
             self.online.gradient_norms.map(|norm| Some(norm).filter(|&n| n > 0.0));
-        let actors = (self.peers)().into_iter().map(|peer| ActorCount {
+        let peers = (self.peers)();
+        let oracle = |count: fn(&OracleHealth) -> u64| {
+            let asked = peers.iter().any(|peer| peer.status.oracle.calls > 0);
+            asked.then(|| peers.iter().map(|peer| count(&peer.status.oracle)).sum())
+        };
+        let (oracle_calls, oracle_failed) = (oracle(|o| o.calls), oracle(|o| o.failed));
+        let (oracle_timeouts, oracle_restarts) = (oracle(|o| o.timeouts), oracle(|o| o.restarts));
+        let actors = peers.into_iter().map(|peer| ActorCount {
             name: peer.name.to_string(),
             trajectories: peer.taken,
             ..ActorCount::default()
@@ -118,6 +126,10 @@ impl Recorder {
             gradient_norm_log_z: log_z,
             gradient_norm_log_flow: log_flow,
             skipped_steps: state.counters.get("skipped_steps").copied().unwrap_or_default(),
+            oracle_calls,
+            oracle_failed,
+            oracle_timeouts,
+            oracle_restarts,
             trajectories_per_second: Some(rate).filter(|rate| rate.is_finite()),
             waiting_for: self.waiting_for(inbox_full),
             actors: actors.collect(),
@@ -188,6 +200,7 @@ fn actor(peer: &PeerReport) -> serde_json::Value {
         "present": peer.present,
         "taken": peer.taken,
         "outbox": peer.status.outbox,
+        "oracle": peer.status.oracle,
         "waiting": waiting,
     })
 }

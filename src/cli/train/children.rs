@@ -165,7 +165,8 @@ async fn supervise(name: String, address: String, mut stopped: watch::Receiver<b
 async fn live(name: &str, address: &str, stopped: &mut watch::Receiver<bool>, events: &Events) -> anyhow::Result<bool> {
     let mut command = command("thermoflow-actor")?;
     command
-        .args(["--connect", address, "--name", name])
+        // The configuration is from this command line, and so is the program that it may name.
+        .args(["--connect", address, "--name", name, "--allow-programs"])
         .stdout(Stdio::null());
     let mut child = command.spawn()?;
     let stdin = child.stdin.take();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
+use thermoflow::task::oracle::OracleHealth;
 
 /// A line of the learner.
 #[derive(Debug, Deserialize)]
@@ -53,6 +54,7 @@ pub struct Actor {
     pub taken: u64,
     pub outbox: u64,
     pub waiting: String,
+    pub oracle: OracleHealth,
 }
 
 /// A number, or a dash where there is none yet.
@@ -90,9 +92,13 @@ impl Report {
                 (true, "nothing" | "") => "rolling out".into(),
                 (true, what) => format!("waits for {what}"),
             };
+            let failed = match actor.oracle.failed {
+                0 => String::new(),
+                failed => format!(", {failed} without a score"),
+            };
             let _ = write!(
                 text,
-                "{}{}: {} ({state})",
+                "{}{}: {} ({state}{failed})",
                 if text.is_empty() { "" } else { " · " },
                 actor.name,
                 actor.taken
@@ -105,7 +111,7 @@ impl Report {
     pub fn summary(&self) -> String {
         let rate = (self.seconds > 0.0).then(|| self.trajectories as f64 / self.seconds);
         let end = if self.is_complete() { "Finished" } else { "Stopped" };
-        format!(
+        let mut summary = format!(
             "{end} after {} of {} rounds in {:.1} s.\n  \
              modes found    {} of {}\n  \
              top-100 mean y {}\n  \
@@ -121,7 +127,20 @@ impl Report {
             self.trajectories,
             number(rate, 0),
             number(self.mean_y, 4),
-        )
+        );
+        let sum = |count: fn(&OracleHealth) -> u64| self.actors.iter().map(|actor| count(&actor.oracle)).sum::<u64>();
+        if sum(|oracle| oracle.calls) > 0 {
+            let _ = writeln!(
+                summary,
+                "  oracle         {} objects asked for, {} from memory, {} without a score, {} time-outs, {} restarts",
+                sum(|oracle| oracle.calls),
+                sum(|oracle| oracle.cached),
+                sum(|oracle| oracle.failed),
+                sum(|oracle| oracle.timeouts),
+                sum(|oracle| oracle.restarts),
+            );
+        }
+        summary
     }
 }
 

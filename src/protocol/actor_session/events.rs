@@ -4,6 +4,7 @@ use crate::config::RunConfig;
 use crate::protocol::WireError;
 use crate::protocol::messages::{Blob, ToActor, ToLearner};
 use crate::rollout::{RollRequest, Trajectory};
+use crate::task::oracle::OracleHealth;
 use crate::units::PolicyVersion;
 
 /// What happens to an actor.
@@ -18,7 +19,7 @@ pub enum Event {
     /// Something came that is no message.
     Malformed(WireError),
     /// A roll-out that was asked for is done.
-    Rolled(Vec<Trajectory>),
+    Rolled(Vec<Trajectory>, OracleHealth),
     /// The process was asked to stop.
     Stop,
     /// Time passed.

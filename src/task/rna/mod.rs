@@ -4,10 +4,12 @@
 
 pub mod base;
 pub mod duplex;
+mod kinds;
 pub mod model;
 pub mod tables;
 pub mod targets;
 
+pub use kinds::KINDS;
 pub use targets::{RnaError, Target};
 
 use super::{ScoreError, Scorer};

@@ -1,6 +1,7 @@
 //! The simulated actors: a session each, and roll-outs that take their time.
 
 use super::*;
+use crate::task::oracle::OracleHealth;
 
 impl World {
     pub(super) fn new_actor(&mut self) -> Actor {
@@ -89,6 +90,6 @@ impl World {
             })
             .collect();
         actor.made.extend(batch.iter().cloned());
-        self.actor_event(number, ActorEvent::Rolled(batch));
+        self.actor_event(number, ActorEvent::Rolled(batch, OracleHealth::default()));
     }
 }
