@@ -2,7 +2,9 @@
 //!
 //! A task is one file here and one line in [`KINDS`].
 
+pub mod blocks;
 pub mod eight_mers;
+pub mod import;
 pub mod modes;
 pub mod reward;
 pub mod table;
