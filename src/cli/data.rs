@@ -18,8 +18,8 @@ Examples:
   thermoflow data import downloads --out /scratch/thermoflow-data --json
   thermoflow data list
 
-Data is kept in --out FOLDER, else in $THERMOFLOW_DATA, else in thermoflow below the user's data directory
-($XDG_DATA_HOME, ~/.local/share). Tasks look for it in the latter two. The authors' pickles are read, never run.";
+Data is kept in --out FOLDER, else in $THERMOFLOW_DATA, else in thermoflow below the user's data
+directory ($XDG_DATA_HOME, ~/.local/share); tasks look in the latter two. Pickles are never run.";
 
 /// Imports the published data of qm9str, sehstr and rna1, and lists what is there
 #[derive(Debug, clap::Args)]

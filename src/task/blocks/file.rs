@@ -40,6 +40,42 @@ pub enum Scores {
 type Tensor = (&'static str, Dtype, Vec<usize>, Vec<u8>);
 
 impl BlockData {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it is not such a file of this kind, or anything in it is wrong.
+    pub fn read(kind: &BlockKind, bytes: &[u8]) -> Result<Self, BlockDataError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(BlockDataError::TooLarge { allowed: MAX_BYTES });
+        }
+        let format = |error: safetensors::SafeTensorError| BlockDataError::Format(error.to_string());
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(format)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(format)?;
+        let metadata = Metadata(header.metadata().as_ref());
+        metadata.must_be("format", FORMAT)?;
+        metadata.must_be("task", kind.name)?;
+        let tensors = Tensors(&tensors);
+        let mut modes = States::new(kind.length);
+        modes.extend(
+            tensors
+                .bytes("modes", Dtype::U8, &[None, Some(kind.length)])?
+                .chunks_exact(kind.length),
+        );
+        let data = Self {
+            files: metadata.json("files", "a map from name to SHA-256")?,
+            blocks: metadata.json("blocks", "a list of SMILES")?,
+            modes,
+            scores: match kind.scored_by {
+                ScoredBy::Table => {
+                    Scores::Table(ScoreTable::from_bytes(tensors.bytes("scores", Dtype::F32, &[None])?)?)
+                }
+                ScoredBy::Trees => Scores::Trees(Trees::new(tensors.trees()?)?),
+                ScoredBy::Elsewhere => Scores::Elsewhere,
+            },
+        };
+        data.check(kind)
+    }
+
     /// Checks that parts make up the data of a kind.
     ///
     /// # Errors
@@ -100,44 +136,6 @@ impl BlockData {
             Scores::Elsewhere => {}
         }
         tensors
-    }
-}
-
-impl BlockData {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// When it is not such a file of this kind, or anything in it is wrong.
-    pub fn read(kind: &BlockKind, bytes: &[u8]) -> Result<Self, BlockDataError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(BlockDataError::TooLarge { allowed: MAX_BYTES });
-        }
-        let format = |error: safetensors::SafeTensorError| BlockDataError::Format(error.to_string());
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(format)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(format)?;
-        let metadata = Metadata(header.metadata().as_ref());
-        metadata.must_be("format", FORMAT)?;
-        metadata.must_be("task", kind.name)?;
-        let tensors = Tensors(&tensors);
-        let mut modes = States::new(kind.length);
-        modes.extend(
-            tensors
-                .bytes("modes", Dtype::U8, &[None, Some(kind.length)])?
-                .chunks_exact(kind.length),
-        );
-        let data = Self {
-            files: metadata.json("files", "a map from name to SHA-256")?,
-            blocks: metadata.json("blocks", "a list of SMILES")?,
-            modes,
-            scores: match kind.scored_by {
-                ScoredBy::Table => {
-                    Scores::Table(ScoreTable::from_bytes(tensors.bytes("scores", Dtype::F32, &[None])?)?)
-                }
-                ScoredBy::Trees => Scores::Trees(Trees::new(tensors.trees()?)?),
-                ScoredBy::Elsewhere => Scores::Elsewhere,
-            },
-        };
-        data.check(kind)
     }
 }
 

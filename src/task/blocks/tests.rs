@@ -182,14 +182,17 @@ fn published(kind: &BlockKind) -> Option<BlockData> {
     Some(source.import(&files, Versions::Published).unwrap())
 }
 
+/// Damage to a tree.
+type Change<'a> = &'a dyn Fn(&mut TreeArrays);
+
 #[test]
 fn damaged_trees_are_refused_with_tree_node_and_value() {
-    let spoil = |change: &dyn Fn(&mut TreeArrays)| {
+    let spoil = |change: Change| {
         let mut arrays = small();
         change(&mut arrays);
         Trees::new(arrays).unwrap_err().to_string()
     };
-    let changes: [(&dyn Fn(&mut TreeArrays), &str); 17] = [
+    let changes: &[(Change, &str)] = &[
         (&|a| a.baseline = f64::NAN, "baseline NaN"),
         (
             &|a| a.feature[0] = 108,
@@ -215,7 +218,7 @@ fn damaged_trees_are_refused_with_tree_node_and_value() {
         (&|a| a.value.truncate(4), "the nodes have 4 values, 5 are needed"),
     ];
     for (change, expected) in changes {
-        let message = spoil(change);
+        let message = spoil(*change);
         assert!(message.contains(expected), "{message}");
     }
     assert!(Trees::new(chain(MAX_LEAVES)).is_ok());
@@ -225,7 +228,7 @@ fn damaged_trees_are_refused_with_tree_node_and_value() {
 /// A tree that is a chain of splits.
 fn chain(leaves: usize) -> TreeArrays {
     let nodes = 2 * leaves - 1;
-    let is_split = |node: usize| node % 2 == 0 && node + 1 < nodes;
+    let is_split = |node: usize| node.is_multiple_of(2) && node + 1 < nodes;
     let child = |step: usize| {
         (0..nodes)
             .map(|node| if is_split(node) { (node + step) as i32 } else { -1 })
