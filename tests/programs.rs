@@ -2,6 +2,8 @@
 
 #[path = "programs/commands.rs"]
 mod commands;
+#[path = "programs/data.rs"]
+mod data;
 #[path = "programs/fleet.rs"]
 mod fleet;
 #[path = "programs/golden.rs"]

@@ -5,6 +5,7 @@
 
 mod bench;
 mod config;
+mod data;
 mod doctor;
 mod evaluate;
 mod output;
@@ -29,6 +30,8 @@ use thermoflow::env::EnvError;
 use thermoflow::policy::BackendError;
 use thermoflow::scoring::ScoringError;
 use thermoflow::task::TaskError;
+use thermoflow::task::blocks::BlockDataError;
+use thermoflow::task::import::ImportError;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged unless `RUST_LOG` says otherwise: our own progress, and other people's warnings.
@@ -60,6 +63,7 @@ enum Command {
     Tasks(tasks::Args),
     Reward(reward::Args),
     Config(config::Args),
+    Data(data::Args),
     Train(train::Args),
     Sample(sample::Args),
     Score(score::Args),
@@ -80,6 +84,7 @@ impl Command {
             Self::Tasks(args) => args.run(out),
             Self::Reward(args) => args.run(out),
             Self::Config(args) => args.run(out),
+            Self::Data(args) => args.run(out),
             Self::Train(args) => args.run(out),
             Self::Sample(args) => args.run(out),
             Self::Score(args) => args.run(out),
@@ -131,6 +136,8 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
             || cause.is::<EnvError>()
             || cause.is::<CheckpointError>()
             || cause.is::<ScoringError>()
+            || cause.is::<BlockDataError>()
+            || cause.is::<ImportError>()
             || matches!(cause.downcast_ref(), Some(BackendError::Device(_)))
     };
     if let Some(learner) = error.downcast_ref::<train::LearnerFailed>() {

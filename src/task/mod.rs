@@ -2,8 +2,10 @@
 //!
 //! A task is one file here and one line in [`KINDS`].
 
+pub mod blocks;
 pub mod eight_mers;
 pub mod gridworld;
+pub mod import;
 pub mod modes;
 pub mod oracle;
 pub mod reward;

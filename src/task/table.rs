@@ -81,7 +81,7 @@ impl fmt::Debug for ScoreTable {
 }
 
 /// SHA-256 of some bytes, in hexadecimal.
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
