@@ -246,7 +246,9 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::{Growth, SequenceEnv};
+    use crate::env::{GridEnv, Growth, SequenceEnv};
+    use crate::policy::{Conditioning, Layout, Parameters, backend};
+    use std::sync::Arc;
 
     #[test]
     fn a_perfect_policy_has_no_distance() {
@@ -262,6 +264,26 @@ mod tests {
     #[test]
     fn ties_share_their_rank() {
         assert_eq!(ranks(&[3.0, 1.0, 3.0, 0.0]), [2.5, 1.0, 2.5, 0.0]);
+    }
+
+    #[test]
+    fn probabilities_sum_to_one_where_stopping_is_a_step() {
+        let envs: [Arc<dyn Environment>; 3] = [
+            Arc::new(SequenceEnv::variable("ACG", 1..=4, Growth::PrependAppend)),
+            Arc::new(SequenceEnv::variable("ACG", 2..=4, Growth::AppendOnly)),
+            Arc::new(GridEnv::new(2, 5)),
+        ];
+        let spec = PolicySpec::published(Conditioning::Logit);
+        for env in envs {
+            let parameters = Parameters::initial(Layout::new(&spec, env.feature_count()), 7);
+            let mut backend = backend("cpu", env.clone(), &parameters).unwrap();
+            let graph = StateGraph::new(&*env);
+            let mut exact = ExactPolicy::new(&graph, &spec);
+            let log_p = exact.log_probabilities(&*env, &mut *backend, 2.0).unwrap();
+            assert!(log_p.iter().all(|p| p.is_finite()), "every object is reached");
+            let sum: f64 = log_p.iter().map(|p| p.exp()).sum();
+            assert!((sum - 1.0).abs() < 1e-9, "{env:?}: {sum}");
+        }
     }
 
     #[test]

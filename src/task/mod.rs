@@ -235,6 +235,10 @@ pub trait Scorer: Debug + Send + Sync {
     fn health(&self) -> oracle::OracleHealth {
         oracle::OracleHealth::default()
     }
+
+    /// Ends what the scorer runs, such as processes, and waits for that; a [`Self::score`] that another thread waits for
+    /// fails at once. Dropping the scorer does the same, but cannot interrupt.
+    fn stop(&self) {}
 }
 
 /// Why objects could not be scored.

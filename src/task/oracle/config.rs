@@ -81,7 +81,8 @@ mod tests {
             ..OracleConfig::default()
         };
         assert_eq!(good.check("task.oracle"), Ok(()));
-        let bad: [(&str, &str, fn(&mut OracleConfig)); 7] = [
+        type Spoil = fn(&mut OracleConfig);
+        let bad: [(&str, &str, Spoil); 7] = [
             ("command", "[]", |c| c.command.clear()),
             ("timeout_seconds", "0.0", |c| c.timeout_seconds = 0.0),
             ("timeout_seconds", "NaN", |c| c.timeout_seconds = f64::NAN),

@@ -99,7 +99,8 @@ const NO_PANIC: &str = "nothing panics while it holds the cache";
 
 impl Scorer for ProgramScorer {
     /// # Errors
-    /// When the program has never answered anything: then it is no oracle, and there is no use in going on.
+    /// When the program has never answered anything: then it is no oracle, and there is no use in going on. After
+    /// [`Scorer::stop`].
     fn score(&self, objects: &States) -> Result<Vec<f32>, ScoreError> {
         let mut scores = vec![f32::NAN; objects.len()];
         let wanted = self.recall(objects, &mut scores);
@@ -118,5 +119,9 @@ impl Scorer for ProgramScorer {
 
     fn health(&self) -> OracleHealth {
         self.counters.read()
+    }
+
+    fn stop(&self) {
+        self.pool.stop();
     }
 }

@@ -88,7 +88,7 @@ impl TorchScriptScorer {
         let flat = output
             .f_to_kind(Kind::Float)
             .and_then(|output| output.f_reshape([rows as i64]));
-        let scores = flat.and_then(|flat| Vec::<f32>::try_from(flat)).map_err(failed)?;
+        let scores = flat.and_then(Vec::<f32>::try_from).map_err(failed)?;
         Ok(scores
             .into_iter()
             .map(|y| if y.is_finite() { y } else { f32::NAN })

@@ -5,9 +5,10 @@
 use super::answer::{self, BadAnswer};
 use super::lines::{Line, lines};
 use crate::task::oracle::OracleConfig;
-use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
@@ -41,6 +42,8 @@ pub enum Failure {
     Timeout(Duration),
     #[error("it ended or closed its output")]
     Ended,
+    #[error("we were stopped")]
+    Stopped,
     #[error("it wrote a line of more than {0} bytes")]
     LongLine(usize),
     #[error("{0}")]
@@ -73,7 +76,7 @@ pub struct Instance {
 struct Stderr {
     last_lines: Arc<Mutex<VecDeque<String>>>,
     /// Disconnected when stderr ends.
-    ended: Receiver<()>,
+    ended: Receiver<Infallible>,
 }
 
 impl Instance {
@@ -103,21 +106,27 @@ impl Instance {
         })
     }
 
-    /// Sends request `id` and waits for its scores, NaN where the program has none.
-    pub fn ask(&mut self, id: u64, objects: &[String], timeout: Duration) -> Result<Vec<f32>, Failure> {
+    /// Sends request `id` and waits for its scores, NaN where the program has none; not after `stopped` disconnects.
+    pub fn ask(
+        &mut self,
+        id: u64,
+        objects: &[String],
+        timeout: Duration,
+        stopped: &Receiver<Infallible>,
+    ) -> Result<Vec<f32>, Failure> {
         let deadline = Instant::now() + timeout;
         let requests = self.requests.as_ref().ok_or(Failure::Ended)?;
-        requests
-            .send_deadline(answer::request(id, objects), deadline)
-            .map_err(|error| match error {
-                SendTimeoutError::Timeout(_) => Failure::Timeout(timeout),
-                SendTimeoutError::Disconnected(_) => Failure::Ended,
-            })?;
+        select! {
+            send(requests, answer::request(id, objects)) -> sent => sent.map_err(|_| Failure::Ended)?,
+            recv(stopped) -> _ => return Err(Failure::Stopped),
+            default(timeout) => return Err(Failure::Timeout(timeout)),
+        }
         loop {
-            let line = self.output.recv_deadline(deadline).map_err(|error| match error {
-                RecvTimeoutError::Timeout => Failure::Timeout(timeout),
-                RecvTimeoutError::Disconnected => Failure::Ended,
-            })?;
+            let line = select! {
+                recv(self.output) -> line => line.map_err(|_| Failure::Ended)?,
+                recv(stopped) -> _ => return Err(Failure::Stopped),
+                default(deadline.saturating_duration_since(Instant::now())) => return Err(Failure::Timeout(timeout)),
+            };
             let Line::Whole(line) = line else {
                 return Err(Failure::LongLine(self.longest_line));
             };
@@ -185,7 +194,7 @@ const NO_PANIC: &str = "nothing panics while it holds the lines";
 impl Stderr {
     fn keep(from: ChildStderr) -> Self {
         let last_lines = Arc::new(Mutex::new(VecDeque::with_capacity(LAST_LINES)));
-        let (alive, ended) = bounded::<()>(0);
+        let (alive, ended) = bounded(0);
         let kept = last_lines.clone();
         thread::spawn(move || {
             for Line::Whole(line) | Line::Cut(line) in lines(from, STDERR_LINE) {

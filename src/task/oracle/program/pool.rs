@@ -5,9 +5,11 @@ use super::instance::{Failure, Instance, Remains};
 use crate::task::ScoreError;
 use crate::task::oracle::OracleConfig;
 use crate::task::oracle::health::Counters;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
+use std::convert::Infallible;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -37,8 +39,16 @@ impl Answer {
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
-    /// Holds a job for each thread; when it is full, asking waits. None once the pool is being dropped.
-    jobs: Option<Sender<Job>>,
+    /// Holds a job for each thread; when it is full, asking waits.
+    jobs: Sender<Job>,
+    running: Mutex<Running>,
+}
+
+/// What [`Pool::stop`] ends.
+#[derive(Debug)]
+struct Running {
+    /// Dropping it stops every thread, whatever it waits for.
+    stop: Option<Sender<Infallible>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -53,6 +63,8 @@ struct Job {
 struct Shared {
     config: OracleConfig,
     counters: Arc<Counters>,
+    /// Disconnected when the pool is stopped.
+    stopped: Receiver<Infallible>,
     has_answered: AtomicBool,
     complaints: Mutex<Complaints>,
 }
@@ -67,39 +79,50 @@ struct Complaints {
 impl Pool {
     /// Starts every instance.
     pub fn start(config: &OracleConfig, counters: Arc<Counters>) -> Result<Self, StartError> {
-        let failed = |source| StartError {
-            program: config.command[0].clone(),
-            source,
-        };
         let (jobs, inbox) = bounded(config.instances);
-        let mut pool = Self {
+        let (stop, stopped) = bounded(0);
+        let pool = Self {
             shared: Arc::new(Shared {
                 config: config.clone(),
                 counters,
+                stopped,
                 has_answered: AtomicBool::new(false),
                 complaints: Mutex::default(),
             }),
-            jobs: Some(jobs),
-            threads: Vec::with_capacity(config.instances),
+            jobs,
+            running: Mutex::new(Running {
+                stop: Some(stop),
+                threads: Vec::with_capacity(config.instances),
+            }),
         };
         for number in 0..config.instances {
-            let worker = Worker {
-                instance: Some(Instance::start(config).map_err(failed)?),
-                shared: pool.shared.clone(),
-                newest_id: 0,
-            };
-            let inbox: Receiver<Job> = inbox.clone();
-            let thread = std::thread::Builder::new().name(format!("oracle-{number}"));
-            pool.threads
-                .push(thread.spawn(move || worker.run(&inbox)).map_err(failed)?);
+            let thread = Worker::start(number, &pool.shared, &inbox).map_err(|source| StartError {
+                program: config.command[0].clone(),
+                source,
+            })?;
+            pool.running().threads.push(thread);
         }
         Ok(pool)
+    }
+
+    /// Ends every instance, all at the same time, and waits for that. Who waits for scores gets an error.
+    pub fn stop(&self) {
+        let mut running = self.running();
+        running.stop = None;
+        for thread in running.threads.drain(..) {
+            // A thread that panicked has dropped its instance too.
+            let _ = thread.join();
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().expect("nothing panics while it holds the threads")
     }
 
     /// Asks for every object, in requests that keep all instances busy; answers in the same order.
     ///
     /// # Errors
-    /// When nothing was ever answered.
+    /// When nothing was ever answered, or after [`Self::stop`].
     pub fn ask(&self, objects: &[String]) -> Result<Vec<Answer>, ScoreError> {
         let config = &self.shared.config;
         let mut answers = vec![Answer::Failed; objects.len()];
@@ -111,12 +134,15 @@ impl Pool {
                 objects: part.to_vec(),
                 answers: sender.clone(),
             };
-            // Without threads nobody answers, and the objects stay failed.
-            let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
+            // Fails when there are no threads any more; then the objects stay failed.
+            let _ = self.jobs.send(job);
         }
         drop(sender);
         for (first, part) in receiver {
             answers[first..first + part.len()].copy_from_slice(&part);
+        }
+        if self.shared.is_stopped() {
+            return Err(ScoreError("the oracle was stopped".into()));
         }
         if objects.is_empty() || self.shared.has_answered.load(Ordering::Relaxed) {
             return Ok(answers);
@@ -135,18 +161,17 @@ impl Pool {
 }
 
 impl Drop for Pool {
-    /// Lets every thread end its instance, all at the same time, and waits for them.
     fn drop(&mut self) {
-        self.jobs = None;
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has dropped its instance too.
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 
 impl Shared {
-    fn complaints(&self) -> std::sync::MutexGuard<'_, Complaints> {
+    fn is_stopped(&self) -> bool {
+        self.stopped.try_recv() == Err(TryRecvError::Disconnected)
+    }
+
+    fn complaints(&self) -> MutexGuard<'_, Complaints> {
         self.complaints
             .lock()
             .expect("nothing panics while it holds the complaints")
@@ -173,9 +198,28 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, jobs: &Receiver<Job>) {
-        for job in jobs {
-            let answers = self.answer(&job.objects, self.shared.config.retries);
+    /// Starts an instance of the program and its thread.
+    fn start(number: usize, shared: &Arc<Shared>, inbox: &Receiver<Job>) -> io::Result<JoinHandle<()>> {
+        let worker = Self {
+            instance: Some(Instance::start(&shared.config)?),
+            shared: shared.clone(),
+            newest_id: 0,
+        };
+        let inbox = inbox.clone();
+        let thread = std::thread::Builder::new().name(format!("oracle-{number}"));
+        thread.spawn(move || worker.run(&inbox))
+    }
+
+    /// Works until the pool is stopped.
+    fn run(mut self, inbox: &Receiver<Job>) {
+        let shared = self.shared.clone();
+        loop {
+            let job = select! {
+                recv(inbox) -> job => job,
+                recv(shared.stopped) -> _ => return,
+            };
+            let Ok(job) = job else { return };
+            let answers = self.answer(&job.objects, shared.config.retries);
             // There is room for every answer; whoever asked is still waiting unless it panicked.
             let _ = job.answers.send((job.first, answers));
         }
@@ -189,7 +233,7 @@ impl Worker {
             Err(failure) => failure,
         };
         self.give_up(objects, &failure);
-        if retries == 0 {
+        if retries == 0 || self.shared.is_stopped() {
             return vec![Answer::Failed; objects.len()];
         }
         let (left, right) = objects.split_at(objects.len() / 2);
@@ -213,7 +257,8 @@ impl Worker {
             }
         };
         self.newest_id += 1;
-        instance.ask(self.newest_id, objects, Duration::from_secs_f64(config.timeout_seconds))
+        let timeout = Duration::from_secs_f64(config.timeout_seconds);
+        instance.ask(self.newest_id, objects, timeout, &self.shared.stopped)
     }
 
     fn said(&self, objects: &[String], scores: Vec<f32>) -> Vec<Answer> {
@@ -230,6 +275,10 @@ impl Worker {
 
     /// Ends the instance that failed and says why.
     fn give_up(&mut self, objects: &[String], failure: &Failure) {
+        if matches!(failure, Failure::Stopped) {
+            self.instance = None;
+            return;
+        }
         if matches!(failure, Failure::Timeout(_)) {
             self.shared.counters.timeouts.add(1);
         }

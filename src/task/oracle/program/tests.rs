@@ -357,6 +357,32 @@ time.sleep(1000)
 }
 
 #[test]
+fn a_stop_interrupts_a_request() {
+    let body = r#"
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1] + "/socket")
+for id, x in requests():
+    connection.sendall(b"asked\n")
+    time.sleep(1000)
+"#;
+    let oracle = Oracle::new(body);
+    let listener = UnixListener::bind(oracle.directory.path().join("socket")).unwrap();
+    let scorer = oracle.start();
+    let error = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| scorer.score(&objects(&["C", "G"])).unwrap_err());
+        let mut lines = BufReader::new(listener.accept().unwrap().0).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "asked");
+        scorer.stop();
+        assert!(lines.next().is_none(), "the process has ended");
+        asking.join().unwrap()
+    });
+    assert!(error.to_string().contains("stopped"), "{error}");
+    let health = scorer.health();
+    assert_eq!((health.timeouts, health.retries, health.restarts), (0, 0, 0));
+    assert!(scorer.score(&objects(&["C"])).is_err(), "nor does it score afterwards");
+}
+
+#[test]
 fn the_example_oracles_answer() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/oracles");
     let start = |script: &str, arguments: &[&str]| {
