@@ -2,6 +2,8 @@
 
 #[path = "programs/commands.rs"]
 mod commands;
+#[path = "programs/experiment.rs"]
+mod experiment;
 #[path = "programs/fleet.rs"]
 mod fleet;
 #[path = "programs/golden.rs"]
