@@ -2,9 +2,11 @@
 
 use super::{ExperimentError, Job};
 use crate::checkpoint::load_policy;
+use crate::exact::{Enumerated, ExactMetrics, ExactPolicy};
 use crate::metrics::{MetricsRow, jsonl};
-use crate::policy::{Backend, PolicySpec, backend};
+use crate::policy::{Backend, BackendError, PolicySpec, backend};
 use crate::run_dir::RunPaths;
+use crate::sampling::Sampler;
 use crate::task::Task;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,23 @@ pub struct Trained {
     pub spec: PolicySpec,
     /// Computes it.
     pub backend: Box<dyn Backend>,
+}
+
+impl Trained {
+    /// Compares the policy with the target at each β, by enumeration; `all` is of the same task.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn exact(&mut self, all: &Enumerated, betas: &[f32]) -> Result<Vec<ExactMetrics>, BackendError> {
+        let mut exact = ExactPolicy::new(&all.graph, &self.spec);
+        let measure = |&beta| all.measure(&mut exact, &*self.task.env, &mut *self.backend, beta);
+        betas.iter().map(measure).collect()
+    }
+
+    /// Draws samples of the policy.
+    pub fn sampler(&mut self, seed: u64) -> Sampler<'_> {
+        Sampler::new(&self.task, &self.spec, &mut *self.backend, seed)
+    }
 }
 
 impl FinishedJob {

@@ -13,7 +13,7 @@ use crate::report::Table;
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "stability",
     summary: "Loss curves of logit, layer and unconditional, mean and band over seeds, TFBind8",
-    cost: "9 runs of 2000 rounds on TFBind8",
+    cost: "TFBind8: 9 runs of 2000 rounds, about a minute of one core each",
     variants,
     analyse,
 };

@@ -14,7 +14,7 @@ const GAP: i32 = 12;
 /// Width of a colour bar and of its numbers, pixels.
 const BAR: (i32, i32) = (12, 62);
 /// Colours are told apart in so many steps.
-const STEPS: f64 = 255.0;
+const STEPS: f64 = 127.0;
 
 /// Maps in rows and columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -155,7 +155,7 @@ impl Heatmaps {
         }
     }
 
-    /// Lowest and highest value of each colour scale.
+    /// Lowest and highest value of each colour scale; that of probabilities and the like begins at 0.
     fn scales(&self) -> Result<Vec<[f64; 2]>, PlotError> {
         let count = 1 + self.scale_of(self.rows.len() - 1, self.columns.len() - 1);
         let axis = Axis::linear(self.label.as_str());
@@ -168,9 +168,11 @@ impl Heatmaps {
             all.filter(move |(row, column, _)| self.scale_of(*row, *column) == scale)
                 .flat_map(|(_, _, grid)| grid.values.iter().copied())
         };
-        (0..count)
-            .map(|scale| Ok(axis.scale(members(scale), false)?.ends()))
-            .collect()
+        let ends = |scale| {
+            let [low, high] = axis.scale(members(scale), false)?.ends();
+            Ok(if high > 0.0 { [low.min(0.0), high] } else { [low, high] })
+        };
+        (0..count).map(ends).collect()
     }
 
     fn titles(&self, page: &Area, layout: &Layout) -> Drawn {

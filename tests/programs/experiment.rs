@@ -5,6 +5,8 @@ use super::{assert_fails, assert_refused, thermoflow};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use thermoflow::exact::Enumerated;
+use thermoflow::experiment::{Experiment, FinishedJob, Options};
 
 /// `thermoflow experiment modes` into `out`, all runs at once.
 fn modes(out: &Path, rounds: &str, seeds: &str) -> Command {
@@ -71,6 +73,21 @@ fn an_experiment_leaves_numbers_pictures_and_a_report_and_repeats_no_finished_ru
     assert_eq!(fs::read(out.join("modes.png")).unwrap()[..4], *b"\x89PNG");
     let page = read(out.join("report.html"));
     assert!(page.contains("<svg") && page.contains("thermoflow experiment modes --seeds 0,1 --rounds 20"));
+
+    // What a run leaves can be asked by analyses.
+    let job = Experiment::find("modes")
+        .unwrap()
+        .jobs(&Options { rounds: Some(20) }, &[0])
+        .unwrap()
+        .remove(0);
+    let run_dir = out.join("runs").join(job.name());
+    let finished = FinishedJob::load(job, &run_dir).unwrap();
+    assert_eq!(finished.rows.last().unwrap().round, 20);
+    let mut trained = finished.trained().unwrap();
+    let all = Enumerated::new(&trained.task).unwrap();
+    let exact = trained.exact(&all, &[1.0, 2.0]).unwrap();
+    assert!(exact.iter().all(|metrics| metrics.tv > 0.0 && metrics.tv < 1.0));
+    assert_eq!(trained.sampler(0).sample(2.0, 0, 0..100).unwrap().y.len(), 100);
 
     // Again, with one seed less: nothing is run, and the other seed is not in the numbers.
     let logs = out.join("logs");
@@ -142,7 +159,7 @@ fn folders_and_names_are_guarded() {
     refused(
         "modes",
         &small,
-        &["tfbind8-layer-s0", "replay.batch is 16 in the run, 32 here"],
+        &["tfbind8-layer-s0", "actor.batch is 16 in the run, 32 here"],
     );
     fs::write(run.join("run.toml"), "seed = ").unwrap();
     refused("modes", &small, &["tfbind8-layer-s0/run.toml is damaged"]);
