@@ -258,6 +258,20 @@ fn no_data_and_data_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn the_colours_of_values_that_are_not_negative_begin_at_0() {
+    let svg = Figure::Heatmaps(maps(Shared::All)).svg().unwrap();
+    assert!(svg.contains(">\n0\n</text>"), "the lower end of the colour bar");
+    let mut shifted = maps(Shared::All);
+    shifted
+        .panels
+        .iter_mut()
+        .flatten()
+        .flat_map(|grid| &mut grid.values)
+        .for_each(|value| *value -= 2.0);
+    assert!(Figure::Heatmaps(shifted).svg().unwrap().contains(">\n-2\n</text>"));
+}
+
+#[test]
 fn figures_are_plain_data() {
     for (_, figure) in figures() {
         let text = serde_json::to_string(&figure).unwrap();
