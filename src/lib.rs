@@ -12,6 +12,7 @@ pub mod exact;
 pub mod experiment;
 pub mod metrics;
 pub mod objective;
+pub mod offline;
 pub mod optimizer;
 pub mod plot;
 pub mod policy;

@@ -1,7 +1,7 @@
 //! Adam with gradient clipping per group, over one flat buffer (METHOD.md, Optimiser).
 
 use crate::config::OptimizerConfig;
-use crate::policy::{Conditioning, Group, Parameters};
+use crate::policy::{Conditioning, GROUPS, Group, Parameters};
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
@@ -29,8 +29,14 @@ impl AdamState {
     }
 
     /// One step: clips `gradient` per group in place and updates the parameters; a log Z that is one number stays ≥ 0.
-    /// Returns the norms before clipping, in the order of [`Group::ALL`].
-    pub fn step(&mut self, config: &OptimizerConfig, parameters: &mut Parameters, gradient: &mut [f32]) -> [f64; 3] {
+    /// Returns the norms before clipping, in the order of [`Group::ALL`]. Learning rates are multiplied by `lr_factor`.
+    pub fn step(
+        &mut self,
+        config: &OptimizerConfig,
+        lr_factor: f64,
+        parameters: &mut Parameters,
+        gradient: &mut [f32],
+    ) -> [f64; GROUPS] {
         let Parameters { layout, values } = parameters;
         self.step += 1;
         let correction1 = 1.0 - f64::from(BETA1).powf(self.step as f64);
@@ -41,12 +47,12 @@ impl AdamState {
             let norm = norm(gradient);
             // As torch.nn.utils.clip_grad_norm_.
             let scale = (f64::from(config.clip_norm) / (norm + 1e-6)).min(1.0) as f32;
-            let lr = if group == Group::LogZ {
-                config.log_z_lr
-            } else {
-                config.policy_lr
+            let lr = match group {
+                Group::Forward | Group::Backward => config.policy_lr,
+                Group::LogZ => config.log_z_lr,
+                Group::LogFlow => config.log_flow_lr,
             };
-            let rate = (f64::from(lr) / correction1) as f32;
+            let rate = (lr_factor * f64::from(lr) / correction1) as f32;
             let root = (1.0 / correction2.sqrt()) as f32;
             let moments = self.first[range.clone()]
                 .iter_mut()

@@ -20,6 +20,8 @@ pub enum Purpose {
     Sample = 4,
     /// Benchmarks and generated data.
     Bench = 5,
+    /// Objects of an offline data set.
+    Offline = 6,
 }
 
 /// A stream of random numbers for one trajectory (or one weight tensor, one replay draw).
@@ -44,6 +46,12 @@ impl Stream {
     /// Uniform in [low, high).
     pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
+    }
+
+    /// Standard normal (Box and Muller's transform of two uniform numbers).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
     /// Uniform in 0..n; `n` must not be 0.

@@ -77,11 +77,10 @@ impl Rounds {
     /// When the device or the oracle fails.
     pub fn round(&mut self) -> Result<RoundReport, RoundError> {
         let trajectories = self.roll()?;
-        let online = self.trainer.train_online(&trajectories)?;
+        let progress = self.config.progress(self.round);
+        let online = self.trainer.train_online(&trajectories, progress)?;
         self.trainer.remember(&trajectories)?;
-        let replay = self
-            .trainer
-            .train_replay(self.round, self.config.progress(self.round))?;
+        let replay = self.trainer.train_replay(self.round, progress)?;
         self.round += 1;
         Ok(RoundReport { online, replay })
     }

@@ -104,7 +104,7 @@ impl<'a> Sampler<'a> {
     fn log_pb(&mut self, beta: f32, samples: &Samples) -> Result<Vec<f64>, BackendError> {
         let env = &*self.task.env;
         let paths = Paths::from_actions(env, samples.walks.iter().map(|w| &w.actions[..])).expect("walks are valid");
-        let batch = Batch::new(env, self.spec.conditioning, &paths, &vec![beta; samples.walks.len()]);
+        let batch = Batch::new(env, self.spec, &paths, &vec![beta; samples.walks.len()]);
         let log_probs = self.backend.forward(&batch)?;
         Ok(batch
             .backward

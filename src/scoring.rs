@@ -3,10 +3,10 @@
 
 use crate::config::OptimizerConfig;
 use crate::env::{EnvError, Environment};
+use crate::objective::{Objective, Settings, Terms};
 use crate::optimizer::{AdamState, norm};
 use crate::policy::{BackendError, Batch, Parameters, backend};
 use crate::rollout::Paths;
-use crate::trainer::loss_and_gradient;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +21,9 @@ pub struct ScoreInput {
     /// Range of the thermometer code, where the checkpoint does not say.
     #[serde(default)]
     pub thermometer_range: Option<[f32; 2]>,
+    /// Whose loss; the run's own (else trajectory balance) when absent.
+    #[serde(default)]
+    pub objective: Option<Objective>,
 }
 
 /// A trajectory as its states, the stop implied.
@@ -42,7 +45,7 @@ pub struct Scored {
     pub log_pf: Vec<f64>,
     /// Σ log P_B, nats.
     pub log_pb: Vec<f64>,
-    /// Mean TB loss, nats².
+    /// Mean loss, nats².
     pub loss: f64,
     /// With gradients: the norm of every tensor's gradient.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,19 +165,23 @@ pub fn score(
     parameters: &Parameters,
     device: &str,
     (paths, betas, log_rewards): (&Paths, &[f32], &[f32]),
+    (objective, settings): (Objective, &Settings),
     optimizer: Option<&OptimizerConfig>,
 ) -> Result<Scored, BackendError> {
     let mut backend = backend(device, env.clone(), parameters)?;
-    let batch = Batch::new(&**env, parameters.layout.spec.conditioning, paths, betas);
+    let batch = Batch::new(&**env, &parameters.layout.spec, paths, betas);
     let mut gradient = vec![0.0; parameters.values.len()];
-    let balance = loss_and_gradient(&mut *backend, &batch, log_rewards, &mut gradient)?;
+    let log_probs = backend.forward(&batch)?;
+    let terms = Terms::new(&batch, &log_probs, log_rewards);
+    let loss = objective.loss(&terms, settings);
+    backend.backward(&batch, &loss.gradient, &mut gradient)?;
     let mut scored = Scored {
-        log_z: balance.log_z,
-        log_pf: balance.log_pf,
-        log_pb: balance.log_pb,
-        loss: balance.loss,
+        loss: loss.loss,
         grad_norm: None,
         loss_after_one_step: None,
+        log_z: terms.log_z,
+        log_pf: terms.log_pf,
+        log_pb: terms.log_pb,
     };
     if let Some(optimizer) = optimizer {
         let norms = parameters
@@ -184,9 +191,10 @@ pub fn score(
             .map(|t| (t.name.clone(), norm(&gradient[t.range()])));
         scored.grad_norm = Some(norms.collect());
         let mut moved = parameters.clone();
-        AdamState::new(moved.values.len()).step(optimizer, &mut moved, &mut gradient);
+        AdamState::new(moved.values.len()).step(optimizer, 1.0, &mut moved, &mut gradient);
         backend.load(&moved)?;
-        let after = loss_and_gradient(&mut *backend, &batch, log_rewards, &mut gradient)?;
+        let log_probs = backend.forward(&batch)?;
+        let after = objective.loss(&Terms::new(&batch, &log_probs, log_rewards), settings);
         scored.loss_after_one_step = Some(after.loss);
     }
     Ok(scored)

@@ -1,10 +1,10 @@
 //! The learner's arithmetic: gradient steps on received and replayed trajectories. No network, no files, no clock.
 
-use crate::config::RunConfig;
-use crate::env::{EnvError, States};
-use crate::objective::{Balance, trajectory_balance};
+use crate::config::{Replayed, RunConfig};
+use crate::env::{Action, EnvError, States};
+use crate::objective::{Loss, Objective, Settings, Terms};
 use crate::optimizer::AdamState;
-use crate::policy::{Backend, BackendError, Batch, Direction, Layout, Parameters, backend};
+use crate::policy::{Backend, BackendError, Batch, Direction, GROUPS, Layout, Parameters, backend};
 use crate::random::{Purpose, Stream};
 use crate::replay::Dataset;
 use crate::rollout::{Paths, Trajectory, Walker};
@@ -24,10 +24,10 @@ pub enum TrainError {
 /// What the last of K gradient steps did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StepReport {
-    /// Mean TB loss before the step, nats².
+    /// Mean loss before the step, nats².
     pub loss: f64,
-    /// Gradient norms before clipping: forward, backward, log Z.
-    pub gradient_norms: [f64; 3],
+    /// Gradient norms before clipping, in the order of `Group::ALL`.
+    pub gradient_norms: [f64; GROUPS],
     /// Steps of the K that were skipped because their loss or gradient was not finite.
     pub skipped: u64,
 }
@@ -42,6 +42,15 @@ pub struct Trainer {
     backend: Box<dyn Backend>,
     backward_walker: Walker,
     dataset: Dataset,
+    /// Of each object of the data set by number, where replayed training asks for them.
+    origins: Vec<Origin>,
+}
+
+/// How an object was found first.
+#[derive(Debug, Clone)]
+struct Origin {
+    beta: f32,
+    actions: Box<[Action]>,
 }
 
 impl Trainer {
@@ -59,21 +68,23 @@ impl Trainer {
             optimizer: AdamState::new(parameters.values.len()),
             gradient: vec![0.0; parameters.values.len()],
             parameters,
+            origins: Vec::new(),
             config: config.clone(),
             task: task.clone(),
         })
     }
 
-    /// K gradient steps on trajectories at the β they were sampled at (online).
+    /// K gradient steps on trajectories at the β they were sampled at (online). `progress` is the share of training that
+    /// is done.
     ///
     /// # Errors
     /// When the device fails or a trajectory does not fit the task.
-    pub fn train_online(&mut self, trajectories: &[Trajectory]) -> Result<StepReport, TrainError> {
+    pub fn train_online(&mut self, trajectories: &[Trajectory], progress: f32) -> Result<StepReport, TrainError> {
         let actions = trajectories.iter().map(|t| &t.actions[..]);
         let betas: Vec<f32> = trajectories.iter().map(|t| t.beta).collect();
         let log_rewards: Vec<f32> = trajectories.iter().map(|t| t.log_reward).collect();
         let paths = Paths::from_actions(&*self.task.env, actions)?;
-        self.train_on(&paths, &betas, &log_rewards)
+        self.train_on(&paths, (&betas, &log_rewards), progress)
     }
 
     /// K gradient steps on replayed x: PRT, β from P_train, a trajectory sampled backward from each x with P_B.
@@ -89,48 +100,71 @@ impl Trainer {
         let Some(ids) = self.dataset.draw(n, &mut choice) else {
             return Ok(None);
         };
-        let stream = |index| Stream::new(self.config.seed, Purpose::Replay, draw, index);
-        let mut streams: Vec<Stream> = (0..n as u64).map(stream).collect();
-        let betas: Vec<f32> = streams
-            .iter_mut()
-            .map(|s| self.config.train.beta.draw(progress, s))
-            .collect();
+        let seed = self.config.seed;
+        let stream = |index| Stream::new(seed, Purpose::Replay, draw, index);
+        let train = &self.config.train;
+        let (mut betas, mut streams) = train.beta.draw_for(progress, train.beta_group, 0..n as u64, stream);
         let mut objects = States::new(self.task.env.state_width());
         let mut log_rewards = Vec::with_capacity(n);
-        for id in ids {
+        for &id in &ids {
             let object = self.dataset.object(id);
             objects.push(object.state);
             log_rewards.push(object.log_reward);
         }
-        self.backward_walker.forget();
-        let walks = self
-            .backward_walker
-            .walk(&mut *self.backend, &objects, &betas, 0.0, &mut streams)?;
-        let paths = Paths::from_actions(&*self.task.env, walks.iter().map(|w| &w.actions[..]))?;
-        self.train_on(&paths, &betas, &log_rewards).map(Some)
+        let origins = ids.iter().filter_map(|id| self.origins.get(id.0 as usize));
+        if !self.config.replay.relabel {
+            betas = origins.clone().map(|origin| origin.beta).collect();
+        }
+        let env = &*self.task.env;
+        let paths = match self.config.replay.trajectories {
+            Replayed::Stored => Paths::from_actions(env, origins.map(|origin| &origin.actions[..]))?,
+            Replayed::Backward => {
+                self.backward_walker.forget();
+                let walks = self
+                    .backward_walker
+                    .walk(&mut *self.backend, &objects, &betas, 0.0, &mut streams)?;
+                Paths::from_actions(env, walks.iter().map(|walk| &walk.actions[..]))?
+            }
+        };
+        self.train_on(&paths, (&betas, &log_rewards), progress).map(Some)
     }
 
-    fn train_on(&mut self, paths: &Paths, betas: &[f32], log_rewards: &[f32]) -> Result<StepReport, TrainError> {
-        let batch = Batch::new(&*self.task.env, self.config.policy.conditioning, paths, betas);
+    fn train_on(
+        &mut self,
+        paths: &Paths,
+        (betas, log_rewards): (&[f32], &[f32]),
+        progress: f32,
+    ) -> Result<StepReport, TrainError> {
+        let batch = Batch::new(&*self.task.env, &self.config.policy, paths, betas);
         let mut report = StepReport::default();
         for _ in 0..self.config.train.steps {
-            self.step(&batch, log_rewards, &mut report)?;
+            self.step(&batch, log_rewards, progress, &mut report)?;
         }
         Ok(report)
     }
 
     /// One gradient step; a loss or gradient that is not finite leaves weights and optimiser as they are.
-    fn step(&mut self, batch: &Batch, log_rewards: &[f32], report: &mut StepReport) -> Result<(), TrainError> {
+    fn step(
+        &mut self,
+        batch: &Batch,
+        log_rewards: &[f32],
+        progress: f32,
+        report: &mut StepReport,
+    ) -> Result<(), TrainError> {
         self.gradient.fill(0.0);
-        report.loss = loss_and_gradient(&mut *self.backend, batch, log_rewards, &mut self.gradient)?.loss;
+        let objective = (self.config.train.objective, &self.config.settings());
+        report.loss = loss_and_gradient(&mut *self.backend, batch, log_rewards, objective, &mut self.gradient)?.loss;
         if !report.loss.is_finite() || self.gradient.iter().any(|g| !g.is_finite()) {
             report.skipped += 1;
             return Ok(());
         }
-        let parameters = &mut self.parameters;
-        report.gradient_norms = self
-            .optimizer
-            .step(&self.config.optimizer, parameters, &mut self.gradient);
+        let lr_factor = self.config.lr_factor(progress);
+        report.gradient_norms = self.optimizer.step(
+            &self.config.optimizer,
+            lr_factor,
+            &mut self.parameters,
+            &mut self.gradient,
+        );
         self.backend.load(&self.parameters)?;
         Ok(())
     }
@@ -142,9 +176,22 @@ impl Trainer {
     pub fn remember(&mut self, trajectories: &[Trajectory]) -> Result<(), TrainError> {
         for trajectory in trajectories {
             let object = self.task.env.object_of(&trajectory.actions)?;
-            self.dataset.insert(&object, trajectory.y, trajectory.log_reward);
+            let is_new = self.dataset.insert(&object, trajectory.y, trajectory.log_reward);
+            if is_new && (self.config.replay.trajectories == Replayed::Stored || !self.config.replay.relabel) {
+                self.origins.push(Origin {
+                    beta: trajectory.beta,
+                    actions: trajectory.actions[..].into(),
+                });
+            }
         }
         Ok(())
+    }
+
+    /// Adds given objects with their raw scores to the data set (offline mode).
+    pub fn remember_objects(&mut self, objects: &States, scores: &[f32]) {
+        for (object, &y) in objects.iter().zip(scores) {
+            self.dataset.insert(object, y, self.task.reward.log_reward(y));
+        }
     }
 
     /// The distinct x so far.
@@ -173,7 +220,7 @@ impl Trainer {
     }
 }
 
-/// The TB loss of a batch with its parts; adds its gradient to `gradient` (`[layout.len()]`).
+/// The loss of a batch; adds its gradient to `gradient` (`[layout.len()]`).
 ///
 /// # Errors
 /// When the device fails.
@@ -181,10 +228,11 @@ pub fn loss_and_gradient(
     backend: &mut dyn Backend,
     batch: &Batch,
     log_rewards: &[f32],
+    (objective, settings): (Objective, &Settings),
     gradient: &mut [f32],
-) -> Result<Balance, BackendError> {
+) -> Result<Loss, BackendError> {
     let log_probs = backend.forward(batch)?;
-    let balance = trajectory_balance(batch, &log_probs, log_rewards);
-    backend.backward(batch, &balance.gradient, gradient)?;
-    Ok(balance)
+    let loss = objective.loss(&Terms::new(batch, &log_probs, log_rewards), settings);
+    backend.backward(batch, &loss.gradient, gradient)?;
+    Ok(loss)
 }

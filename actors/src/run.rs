@@ -219,9 +219,9 @@ impl Actor {
                 link.send(encode(&message)).await?;
                 return Ok(None);
             }
-            ActorAction::Configure { config, table } => {
+            ActorAction::Configure { config, attachment } => {
                 info!(task = config.task.name, mode = ?config.train.mode, "welcomed by the learner");
-                Command::Configure { config, table }
+                Command::Configure { config, attachment }
             }
             ActorAction::Load { version, data } => Command::Load { version, data },
             ActorAction::Roll(request) => Command::Roll(request),

@@ -5,7 +5,7 @@ use thermoflow::config::{Mode, RunConfig};
 use thermoflow::policy::BackendError;
 use thermoflow::protocol::{Blob, weights};
 use thermoflow::rollout::{RollError, RollRequest, Roller, Trajectory};
-use thermoflow::task::{ScoreTable, TableError, Task, TaskError};
+use thermoflow::task::{Task, TaskError};
 use thermoflow::units::{Incarnation, PolicyVersion};
 use tokio::sync::mpsc;
 
@@ -20,7 +20,7 @@ const ROLLED: usize = 1;
 pub(crate) enum Command {
     Configure {
         config: Box<RunConfig>,
-        table: Option<Blob>,
+        attachment: Option<Blob>,
     },
     Load {
         version: PolicyVersion,
@@ -35,9 +35,6 @@ pub enum WorkError {
     /// The learner's configuration does not work here.
     #[error("the learner's configuration cannot be used")]
     Config(#[from] thermoflow::config::Invalid),
-    /// The learner's score table is none.
-    #[error("the learner's score table cannot be used")]
-    Table(#[from] TableError),
     /// The task is not known here.
     #[error("the task cannot be built")]
     Task(#[from] TaskError),
@@ -109,7 +106,9 @@ fn work(
     let mut roller: Option<Roller> = None;
     while let Some(command) = inbox.blocking_recv() {
         match (command, &mut roller) {
-            (Command::Configure { config, table }, _) => roller = Some(build(incarnation, overrides, *config, table)?),
+            (Command::Configure { config, attachment }, _) => {
+                roller = Some(build(incarnation, overrides, *config, attachment)?)
+            }
             (Command::Load { version, data }, Some(roller)) => {
                 let fail = |error| WorkError::Weights(version, error);
                 let parameters = weights::from_bytes(&roller.layout(), &data.0).map_err(fail)?;
@@ -131,18 +130,17 @@ fn build(
     incarnation: Incarnation,
     overrides: &Overrides,
     mut config: RunConfig,
-    table: Option<Blob>,
+    attachment: Option<Blob>,
 ) -> Result<Roller, WorkError> {
     if let Some(device) = &overrides.device {
         config.actor.device.clone_from(device);
     }
     config.actor.threads = overrides.threads.unwrap_or(config.actor.threads);
     config.check()?;
-    let table = table.map(|table| ScoreTable::from_bytes(&table.0)).transpose()?;
-    let task = Task::build(&config.task, table)?;
+    let task = Task::build(&config.task, attachment.as_ref().map(|blob| &blob.0[..]))?;
     // In lockstep the streams are named by round and place, whoever draws; free-running actors must not draw the same.
     let seed = match config.train.mode {
-        Mode::Sync => config.seed,
+        Mode::Sync | Mode::Offline => config.seed,
         Mode::Async => config.seed ^ incarnation.0,
     };
     thermoflow::policy::set_threads(config.actor.threads);

@@ -2,6 +2,7 @@
 
 use thermoflow::checkpoint::CheckpointError;
 use thermoflow::config::ConfigError;
+use thermoflow::offline::OfflineError;
 use thermoflow::policy::BackendError;
 use thermoflow::protocol::address::Address;
 use thermoflow::replay::{LimiterError, StoreError};
@@ -47,6 +48,9 @@ pub enum LearnerError {
     /// What the replay holds does not fit the task.
     #[error("the replay does not fit the task")]
     Refill(#[from] TrainError),
+    /// Offline mode: no data set.
+    #[error("there is nothing to train on")]
+    Offline(#[from] OfflineError),
     /// A file or thread.
     #[error("{0} failed")]
     Io(&'static str, #[source] std::io::Error),
@@ -59,7 +63,7 @@ impl LearnerError {
     /// True when other arguments or another configuration would help.
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Task(_) | Self::Foreign { .. } | Self::Bind { .. } => true,
+            Self::Config(_) | Self::Task(_) | Self::Offline(_) | Self::Foreign { .. } | Self::Bind { .. } => true,
             Self::RunDir(error) => !matches!(error, RunDirError::Io { .. }),
             Self::Device(error) => matches!(error, BackendError::Device(_)),
             Self::Training(error) => error.downcast_ref::<LimiterError>().is_some(),

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 /// stale, so no more than keeps the disk busy.
 pub(crate) fn depth(mode: Mode) -> usize {
     match mode {
-        Mode::Sync => 512,
+        Mode::Sync | Mode::Offline => 512,
         Mode::Async => 8,
     }
 }
@@ -56,7 +56,7 @@ impl Ingest {
     /// The largest staleness of trajectories that a run trains on.
     pub fn max_staleness(config: &RunConfig) -> u64 {
         match config.train.mode {
-            Mode::Sync => u64::MAX,
+            Mode::Sync | Mode::Offline => u64::MAX,
             Mode::Async => config.learner.max_staleness,
         }
     }

@@ -51,9 +51,8 @@ pub struct Settings {
 /// What cannot be started or gone on with; a checkpoint written before stays.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<End, LearnerError> {
     let config = settings.config.clone();
-    let table = config.task.table.as_deref().map(task::read_table).transpose()?;
-    let blob = table.as_ref().map(|table| Blob(table.to_bytes()));
-    let task = Task::build(&config.task, table)?;
+    let attachment = task::attachment(&config.task)?;
+    let task = Task::build(&config.task, attachment.as_deref())?;
     // First what is cheap to find out and leaves nothing behind.
     let bind = |source| LearnerError::Bind {
         address: settings.bind,
@@ -78,7 +77,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let fleet = FleetSettings {
         run,
         config: config.clone(),
-        table: blob,
+        attachment: attachment.map(Blob),
         published: (mode == Mode::Async).then_some(state.policy_version),
         known,
         first_round,

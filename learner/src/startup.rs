@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use thermoflow::checkpoint::{self, Checkpoint, TrainerState};
 use thermoflow::config::{Mode, RunConfig};
+use thermoflow::offline;
 use thermoflow::replay::{Store, StoreError};
 use thermoflow::rollout::Trajectory;
 use thermoflow::run_dir::{RunDir, RunRecord};
@@ -50,6 +51,10 @@ pub(crate) fn start(path: &Path, config: &RunConfig, task: &Task, resume: bool) 
     }
     match config.train.mode {
         Mode::Sync => early = refill_rounds(&store, &mut trainer, state.round)?,
+        Mode::Offline => {
+            let (objects, scores) = offline::data_set(task, &config.offline)?;
+            trainer.remember_objects(&objects, &scores);
+        }
         Mode::Async => {
             store.scan(None, |row| -> Result<(), LearnerError> {
                 Ok(trainer.remember(&[row.trajectory])?)

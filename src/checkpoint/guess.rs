@@ -1,6 +1,6 @@
 //! What policy a file of bare tensors holds, from their names and shapes.
 
-use crate::policy::{Conditioning, PolicySpec};
+use crate::policy::{BackwardPolicy, Conditioning, PolicySpec};
 use std::collections::HashMap;
 
 /// The policy and the feature count that tensors of these names and shapes belong to.
@@ -21,6 +21,12 @@ pub fn guess_spec(shapes: &HashMap<String, Vec<usize>>) -> Result<(PolicySpec, u
     let mut spec = PolicySpec {
         hidden,
         embed,
+        state_flow: shapes.contains_key("log_flow.0.weight"),
+        backward: if shapes.contains_key("backward.encoder.0.weight") {
+            BackwardPolicy::Learned
+        } else {
+            BackwardPolicy::Uniform
+        },
         ..PolicySpec::published(Conditioning::Unconditional)
     };
     if shapes.contains_key("log_z") {

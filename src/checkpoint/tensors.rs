@@ -10,9 +10,6 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Tensors of other objectives that may lie beside a policy's; they are not read.
-const KNOWN_EXTRAS: [&str; 1] = ["log_flow."];
-
 /// What policy.safetensors says about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicyMeta {
@@ -33,8 +30,6 @@ pub struct LoadedPolicy {
     pub parameters: Parameters,
     /// What the file says about them; None for a file of bare tensors.
     pub meta: Option<PolicyMeta>,
-    /// Tensors that were known and not read (of other objectives).
-    pub extras: Vec<String>,
 }
 
 /// A name, a shape and the bytes of little-endian floats.
@@ -144,12 +139,11 @@ pub fn decode_policy(
     // Sizes come from the file: a layout that could not be the file's is refused before it is built.
     file.check_plausible(&spec, features)?;
     let layout = Layout::new(&spec, features);
-    let extras = file.extras(&layout, &[""])?;
+    file.refuse_extras(&layout, &[""])?;
     let values = file.join(&layout, "")?;
     Ok(LoadedPolicy {
         parameters: Parameters { layout, values },
         meta,
-        extras,
     })
 }
 
@@ -159,7 +153,7 @@ pub fn decode_policy(
 /// As [`decode_policy`].
 pub fn decode_optimizer(bytes: &[u8], path: &Path, layout: &Arc<Layout>) -> Result<AdamState, CheckpointError> {
     let file = File::parse(bytes, path)?;
-    file.extras(layout, &[FIRST, SECOND])?;
+    file.refuse_extras(layout, &[FIRST, SECOND])?;
     let step = file.number("step")?;
     Ok(AdamState {
         step,
@@ -249,24 +243,19 @@ impl<'a> File<'a> {
         )
     }
 
-    /// Tensors besides those of the layout (with one of these suffixes); known ones are returned, others refused.
-    fn extras(&self, layout: &Layout, suffixes: &[&str]) -> Result<Vec<String>, CheckpointError> {
-        let mut extras: Vec<String> = self.tensors.names().into_iter().map(ToOwned::to_owned).collect();
-        extras.sort_unstable();
-        extras.retain(|name| {
-            !layout
-                .tensors
-                .iter()
-                .any(|t| suffixes.iter().any(|suffix| name.strip_suffix(suffix) == Some(&t.name)))
-        });
-        match extras
-            .iter()
-            .find(|name| !KNOWN_EXTRAS.iter().any(|known| name.starts_with(known)))
-        {
-            None => Ok(extras),
+    /// There are no tensors besides those of the layout (with one of these suffixes).
+    fn refuse_extras(&self, layout: &Layout, suffixes: &[&str]) -> Result<(), CheckpointError> {
+        let belongs = |name: &str| {
+            let mut names = layout.tensors.iter().map(|tensor| &tensor.name);
+            names.any(|own| suffixes.iter().any(|suffix| name.strip_suffix(suffix) == Some(own)))
+        };
+        let mut names = self.tensors.names();
+        names.sort_unstable();
+        match names.into_iter().find(|name| !belongs(name)) {
+            None => Ok(()),
             Some(name) => Err(CheckpointError::Unexpected {
                 path: self.path.into(),
-                name: name.clone(),
+                name: name.into(),
                 conditioning: kebab(layout.spec.conditioning),
             }),
         }

@@ -196,7 +196,7 @@ impl Bench {
                     .load(PolicyVersion(self.round), self.rounds.trainer.parameters())?;
                 let rolled = self.roll(config)?;
                 let start = Instant::now();
-                self.rounds.trainer.train_online(&rolled)?;
+                self.rounds.trainer.train_online(&rolled, 0.0)?;
                 Ok((rolled.len() as u64, start.elapsed()))
             }
             Work::Round => {

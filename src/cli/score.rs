@@ -44,6 +44,7 @@ impl Args {
             .paths(&*policy.task.env)
             .with_context(|| self.input.display().to_string())?;
         let log_rewards = log_rewards(&input, &policy.task)?;
+        let objective = input.objective.unwrap_or(policy.config.train.objective);
         let optimizer = self.gradients.then_some(&policy.config.optimizer);
         let batch = (&paths, &input.beta[..], &log_rewards[..]);
         let scored = score(
@@ -51,6 +52,7 @@ impl Args {
             &policy.parameters,
             &self.source.device,
             batch,
+            (objective, &policy.config.settings()),
             optimizer,
         )?;
         if self.json {

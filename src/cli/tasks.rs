@@ -3,7 +3,6 @@
 use super::Output;
 use serde::Serialize;
 use std::io::Write;
-use thermoflow::env::Growth;
 use thermoflow::task::reward::RewardShape;
 use thermoflow::task::{KINDS, TaskKind};
 
@@ -25,13 +24,11 @@ pub struct Args {
 struct Row {
     name: &'static str,
     summary: &'static str,
-    alphabet: &'static str,
-    length: usize,
-    objects: u64,
-    states: u64,
-    modes: usize,
-    growth: Growth,
-    takes_table: bool,
+    objects: &'static str,
+    takes: &'static [&'static str],
+    hidden: usize,
+    epsilon: f32,
+    rounds: u64,
     reward: RewardShape,
 }
 
@@ -55,14 +52,12 @@ impl Row {
         Self {
             name: kind.name,
             summary: kind.summary,
-            alphabet: kind.alphabet,
-            length: kind.length,
             objects: kind.objects,
-            states: kind.states(),
-            modes: kind.modes,
-            growth: kind.published.growth,
-            takes_table: kind.takes_table,
-            reward: kind.published.reward,
+            takes: kind.takes,
+            hidden: kind.published.hidden,
+            epsilon: kind.published.epsilon,
+            rounds: kind.published.rounds,
+            reward: kind.config().reward,
         }
     }
 
@@ -73,22 +68,16 @@ impl Row {
             y_max,
             exponent,
         } = self.reward;
-        let growth = match self.growth {
-            Growth::PrependAppend => "prepend-append (or append-only)",
-            Growth::AppendOnly => "append-only (or prepend-append)",
-        };
         writeln!(out, "{}: {}", self.name, self.summary)?;
+        writeln!(out, "  objects  {}", self.objects)?;
+        writeln!(out, "  reward   R = {cap}·(max(y, {floor})/{y_max})^{exponent}")?;
         writeln!(
             out,
-            "  objects  {}, strings of {} letters of {}",
-            self.objects, self.length, self.alphabet
+            "  defaults hidden size {}, ε {}, {} rounds",
+            self.hidden, self.epsilon, self.rounds
         )?;
-        writeln!(out, "  states   {}", self.states)?;
-        writeln!(out, "  modes    {}", self.modes)?;
-        writeln!(out, "  growth   {growth}")?;
-        writeln!(out, "  reward   R = {cap}·(max(y, {floor})/{y_max})^{exponent}")?;
-        if self.takes_table {
-            writeln!(out, "  table    another one can be given (task.table)")?;
+        if !self.takes.is_empty() {
+            writeln!(out, "  settings task.{}", self.takes.join(", task."))?;
         }
         Ok(())
     }

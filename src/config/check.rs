@@ -1,13 +1,17 @@
 //! What a resolved configuration may hold. Whoever receives one (from a file or from the network) checks it.
 
-use super::resolved::{ActorConfig, LearnerConfig, OptimizerConfig, ReplayConfig, RunConfig, TaskConfig, TrainConfig};
+use super::resolved::{
+    ActorConfig, LearnerConfig, Mode, OfflineConfig, OptimizerConfig, ReplayConfig, Replayed, RunConfig, TaskConfig,
+    TrainConfig,
+};
 use crate::beta::BetaDistribution;
-use crate::policy::PolicySpec;
+use crate::policy::{BackwardPolicy, PolicySpec};
 use crate::replay::limiter::Limiter;
 use crate::task::reward::RewardShape;
 use crate::task::{TaskError, TaskKind};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 // Ceilings catch slips of the keyboard before they exhaust the memory; no published setting comes near one.
 const MOST_HIDDEN: usize = 16_384;
@@ -17,6 +21,8 @@ const MOST_ROUNDS: u64 = 1_000_000_000;
 const MOST_THREADS: usize = 1024;
 const MOST_OUTBOX: usize = 10_000;
 const MOST_BINS: usize = 4096;
+const MOST_LENGTH: usize = 4096;
+const MOST_OBJECTS: usize = 1 << 28;
 /// TOML has no larger integer.
 const MOST_SEED: u64 = i64::MAX as u64;
 
@@ -80,8 +86,48 @@ impl RunConfig {
         self.replay.check()?;
         self.actor.check()?;
         self.learner.check()?;
+        self.offline.check()?;
         self.check_error_band()?;
+        self.check_objective()?;
+        self.check_replayed()?;
         self.check_unconditional()
+    }
+
+    /// The policy has what the objective needs.
+    fn check_objective(&self) -> Checked {
+        let (objective, kind) = (self.train.objective, self.train.objective.kind());
+        if kind.needs_flow && !self.policy.state_flow {
+            let allowed = format!("train.objective = {objective} needs the flow of states, it must be true");
+            return Err(Invalid::value("policy.state_flow", false, allowed));
+        }
+        if kind.uniform_backward && self.policy.backward != BackwardPolicy::Uniform {
+            let allowed = format!("train.objective = {objective} is defined with \"uniform\"");
+            return Err(Invalid::value("policy.backward", "\"learned\"", allowed));
+        }
+        Ok(())
+    }
+
+    /// A data set that was not sampled has neither trajectories nor β of its own.
+    fn check_replayed(&self) -> Checked {
+        if self.train.mode != Mode::Offline {
+            return Ok(());
+        }
+        if self.replay.batch == 0 {
+            return Err(Invalid::value(
+                "replay.batch",
+                0,
+                "at least 1 where train.mode = \"offline\"",
+            ));
+        }
+        if self.replay.trajectories == Replayed::Stored {
+            let allowed = "\"backward\" where train.mode = \"offline\": there are no trajectories";
+            return Err(Invalid::value("replay.trajectories", "\"stored\"", allowed));
+        }
+        if !self.replay.relabel {
+            let allowed = "true where train.mode = \"offline\": the data set has no β";
+            return Err(Invalid::value("replay.relabel", false, allowed));
+        }
+        Ok(())
     }
 
     /// Neither actors nor learner may wait for the other forever.
@@ -131,12 +177,17 @@ impl RunConfig {
 impl TaskConfig {
     fn check(&self) -> Checked {
         let kind = TaskKind::find(&self.name)?;
-        if let Some(table) = self.table.as_ref().filter(|_| !kind.takes_table) {
-            return Err(Invalid::value(
-                "task.table",
-                table.display(),
-                format!("task {} takes no table", kind.name),
-            ));
+        let refuse = |key: &str, value: String| {
+            let allowed = format!("task {} takes {}", kind.name, kind.takes_in_words());
+            Err(Invalid::value(format!("task.{key}"), value, allowed))
+        };
+        for (key, value) in self.optional_values() {
+            if let Some(value) = value.filter(|_| !kind.takes.contains(&key)) {
+                return refuse(key, value);
+            }
+        }
+        if let Some(length) = self.length {
+            within("task.length", length, 1..=MOST_LENGTH)?;
         }
         let RewardShape {
             cap,
@@ -148,6 +199,20 @@ impl TaskConfig {
         positive("task.reward.floor", floor)?;
         positive("task.reward.y_max", y_max)?;
         positive("task.reward.exponent", exponent)
+    }
+}
+
+impl TaskConfig {
+    /// What not every task takes: key and value, where there is one.
+    fn optional_values(&self) -> [(&'static str, Option<String>); 5] {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        [
+            ("table", path(&self.table)),
+            ("data", path(&self.data)),
+            ("growth", self.growth.map(|growth| format!("{growth:?}"))),
+            ("length", self.length.map(|length| length.to_string())),
+            ("targets", self.targets.as_ref().map(|targets| format!("{targets:?}"))),
+        ]
     }
 }
 
@@ -177,35 +242,37 @@ impl TrainConfig {
         within("train.batch", self.batch, 1..=MOST_BATCH)?;
         within("train.steps", self.steps, 1..=MOST_STEPS)?;
         within("train.epsilon", self.epsilon, 0.0..=1.0)?;
+        within("train.beta_group", self.beta_group, 1..=MOST_BATCH)?;
+        positive("train.subtb_lambda", self.subtb_lambda)?;
         check_beta("train.explore", &self.explore)?;
         check_beta("train.beta", &self.beta)
     }
 }
 
 fn check_beta(key: &str, beta: &BetaDistribution) -> Checked {
-    match *beta {
-        BetaDistribution::Constant { value } => positive(&format!("{key}.value"), value),
-        BetaDistribution::Uniform { min, max } | BetaDistribution::LogUniform { min, max } => {
-            positive(&format!("{key}.min"), min)?;
-            positive(&format!("{key}.max"), max)?;
-            let good = min <= max;
-            if good {
-                Ok(())
-            } else {
-                Err(Invalid::value(
-                    format!("{key}.min"),
-                    min,
-                    format!("at most {key}.max = {max}"),
-                ))
-            }
-        }
+    let [min, max] = beta.range();
+    if let BetaDistribution::Constant { value } = *beta {
+        return positive(&format!("{key}.value"), value);
     }
+    positive(&format!("{key}.min"), min)?;
+    positive(&format!("{key}.max"), max)?;
+    if min > max {
+        let allowed = format!("at most {key}.max = {max}");
+        return Err(Invalid::value(format!("{key}.min"), min, allowed));
+    }
+    if let BetaDistribution::Normal { mean, std, .. } = *beta {
+        positive(&format!("{key}.mean"), mean)?;
+        positive(&format!("{key}.std"), std)?;
+    }
+    Ok(())
 }
 
 impl OptimizerConfig {
     fn check(&self) -> Checked {
         positive("optimizer.policy_lr", self.policy_lr)?;
         positive("optimizer.log_z_lr", self.log_z_lr)?;
+        positive("optimizer.log_flow_lr", self.log_flow_lr)?;
+        within("optimizer.final_lr", self.final_lr, 0.0..=1.0)?;
         positive("optimizer.clip_norm", self.clip_norm)
     }
 }
@@ -245,6 +312,19 @@ impl LearnerConfig {
         within("learner.checkpoint_every", self.checkpoint_every, 1..=MOST_ROUNDS)?;
         within("learner.keep_checkpoints", self.keep_checkpoints, 1..=MOST_BATCH)?;
         within("learner.max_staleness", self.max_staleness, 1..=MOST_ROUNDS)
+    }
+}
+
+impl OfflineConfig {
+    fn check(&self) -> Checked {
+        within("offline.sample", self.sample, 0..=MOST_OBJECTS)?;
+        within("offline.seed", self.seed, 0..=MOST_SEED)?;
+        let good = self.share > 0.0 && self.share <= 1.0;
+        if good {
+            Ok(())
+        } else {
+            Err(Invalid::value("offline.share", self.share, "above 0, at most 1"))
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub enum ConfigError {
 }
 
 /// Reads the file at `path`, then applies `sets` (each `key=value`, a dotted path and a TOML value) and `flags`.
-/// A `task.table` in the file is relative to the file.
+/// Files that the task names are relative to the configuration file.
 ///
 /// # Errors
 /// The first mistake, with its place.
@@ -130,7 +130,8 @@ impl<'a> Layer<'a> {
         let malformed = |error: toml::de::Error| origin.malformed(&error);
         refuse_unknown_keys(&origin, toml::Deserializer::parse(text).map_err(malformed)?)?;
         let mut table: Table = text.parse().map_err(malformed)?;
-        anchor_table(&mut table, path);
+        use_the_name_of_the_task(&mut table);
+        anchor_paths(&mut table, path);
         Ok(Self { origin, table })
     }
 
@@ -145,8 +146,9 @@ impl<'a> Layer<'a> {
         let last = parts.pop().unwrap_or_default();
         let innermost = Table::from_iter([(last.to_owned(), parse_value(value))]);
         let nest = |inner, part: &str| Table::from_iter([(part.to_owned(), Value::Table(inner))]);
-        let table = parts.into_iter().rev().fold(innermost, nest);
+        let mut table = parts.into_iter().rev().fold(innermost, nest);
         refuse_unknown_keys(&origin, Value::Table(table.clone()))?;
+        use_the_name_of_the_task(&mut table);
         Ok(Self { origin, table })
     }
 
@@ -264,13 +266,29 @@ fn prune(table: &mut Table) {
     });
 }
 
-/// Makes the path of a score table relative to the file that names it.
-fn anchor_table(config: &mut Table, path: &Path) {
-    let named = config.get_mut("task").and_then(|task| task.get_mut("table"));
-    if let (Some(Value::String(table)), Some(folder)) = (named, path.parent()) {
-        *table = folder.join(&table).display().to_string();
+/// `task.kind` is another word for `task.name`.
+fn use_the_name_of_the_task(config: &mut Table) {
+    if let Some(Value::Table(task)) = config.get_mut("task")
+        && let Some(kind) = task.remove("kind")
+    {
+        task.entry("name").or_insert(kind);
     }
 }
+
+/// Makes the paths of the task's files relative to the file that names them.
+fn anchor_paths(config: &mut Table, path: &Path) {
+    let (Some(task), Some(folder)) = (config.get_mut("task"), path.parent()) else {
+        return;
+    };
+    for key in TASK_FILES {
+        if let Some(Value::String(named)) = task.get_mut(key) {
+            *named = folder.join(&named).display().to_string();
+        }
+    }
+}
+
+/// Keys of `[task]` that name files.
+const TASK_FILES: [&str; 2] = ["table", "data"];
 
 fn one_line(message: &str) -> String {
     message.lines().map(str::trim).collect::<Vec<_>>().join(", ")

@@ -7,6 +7,7 @@ mod check;
 mod load;
 mod locate;
 mod raw;
+mod raw_beta;
 mod resolved;
 #[cfg(test)]
 mod tests;
@@ -18,5 +19,6 @@ pub use raw::{
     RawTrain,
 };
 pub use resolved::{
-    ActorConfig, LearnerConfig, Mode, Objective, OptimizerConfig, ReplayConfig, RunConfig, TaskConfig, TrainConfig,
+    ActorConfig, LearnerConfig, Mode, OfflineConfig, OptimizerConfig, ReplayConfig, Replayed, RunConfig, TaskConfig,
+    TrainConfig,
 };

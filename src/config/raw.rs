@@ -3,12 +3,13 @@
 
 use super::check::Invalid;
 use super::resolved::{
-    ActorConfig, LearnerConfig, Mode, Objective, OptimizerConfig, ReplayConfig, RunConfig, TaskConfig, TrainConfig,
-    limiter_sizes,
+    ActorConfig, LearnerConfig, Mode, OfflineConfig, OptimizerConfig, ReplayConfig, Replayed, RunConfig, TaskConfig,
+    TrainConfig, limiter_sizes,
 };
 use crate::beta::BetaDistribution;
 use crate::env::Growth;
-use crate::policy::{Conditioning, Parity, PolicySpec};
+use crate::objective::{Objective, ObjectiveKind, Settings};
+use crate::policy::{BackwardPolicy, Conditioning, LogitScale, Parity, PolicySpec};
 use crate::replay::limiter::Limiter;
 use crate::task::reward::RewardShape;
 use crate::task::{self, Published, TaskKind};
@@ -17,6 +18,10 @@ use std::path::PathBuf;
 
 /// β of runs that are not told: the published online experiment, U[1, 3].
 const PUBLISHED_BETA: BetaDistribution = BetaDistribution::Uniform { min: 1.0, max: 3.0 };
+/// β of offline training, U[10, 50].
+const OFFLINE_BETA: BetaDistribution = BetaDistribution::Uniform { min: 10.0, max: 50.0 };
+/// Rounds of offline training.
+const OFFLINE_ROUNDS: u64 = 1000;
 /// β of unconditional runs that are not told.
 const UNCONDITIONAL_BETA: BetaDistribution = BetaDistribution::Constant { value: 1.0 };
 
@@ -25,12 +30,12 @@ const ROOMY: f64 = 4.0;
 
 /// Declares structs that mirror the file: public optional fields with the names of the resolved ones.
 macro_rules! mirror {
-    ($($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty,)* })*) => { $(
+    ($($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $kind:ty,)* })*) => { $(
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
-        #[expect(missing_docs, reason = "a field means what the resolved field of the same name means")]
-        pub struct $name { $(pub $field: $kind,)* }
+        #[allow(missing_docs, reason = "a field means what the resolved field of the same name means")]
+        pub struct $name { $($(#[$attribute])* pub $field: $kind,)* }
     )* };
 }
 
@@ -45,9 +50,19 @@ mirror! {
         replay: RawReplay,
         actor: RawActor,
         learner: RawLearner,
+        offline: RawOffline,
     }
     /// Mirrors [`TaskConfig`].
-    RawTask { name: Option<String>, table: Option<PathBuf>, growth: Option<Growth>, reward: RawReward, }
+    RawTask {
+        #[serde(alias = "kind")]
+        name: Option<String>,
+        table: Option<PathBuf>,
+        data: Option<PathBuf>,
+        growth: Option<Growth>,
+        length: Option<usize>,
+        targets: Option<Vec<String>>,
+        reward: RawReward,
+    }
     /// Mirrors [`RewardShape`].
     RawReward { cap: Option<f64>, floor: Option<f64>, y_max: Option<f64>, exponent: Option<f64>, }
     /// Mirrors [`PolicySpec`].
@@ -60,6 +75,9 @@ mirror! {
         logit_clip: Option<f32>,
         thermometer_bins: Option<usize>,
         thermometer_range: Option<[f32; 2]>,
+        logit_scale: Option<LogitScale>,
+        backward: Option<BackwardPolicy>,
+        state_flow: Option<bool>,
     }
     /// Mirrors [`TrainConfig`].
     RawTrain {
@@ -71,17 +89,34 @@ mirror! {
         epsilon: Option<f32>,
         explore: RawBeta,
         beta: RawBeta,
+        beta_group: Option<usize>,
+        subtb_lambda: Option<f64>,
     }
     /// Mirrors [`BetaDistribution`].
-    RawBeta { kind: Option<BetaKind>, value: Option<f32>, min: Option<f32>, max: Option<f32>, }
+    RawBeta {
+        kind: Option<BetaKind>,
+        value: Option<f32>,
+        min: Option<f32>,
+        max: Option<f32>,
+        mean: Option<f32>,
+        std: Option<f32>,
+    }
     /// Mirrors [`OptimizerConfig`].
-    RawOptimizer { policy_lr: Option<f32>, log_z_lr: Option<f32>, clip_norm: Option<f32>, }
+    RawOptimizer {
+        policy_lr: Option<f32>,
+        log_z_lr: Option<f32>,
+        log_flow_lr: Option<f32>,
+        final_lr: Option<f64>,
+        clip_norm: Option<f32>,
+    }
     /// Mirrors [`ReplayConfig`].
     RawReplay {
         batch: Option<usize>,
         prioritized: Option<bool>,
         top_share: Option<f64>,
         min_objects: Option<usize>,
+        trajectories: Option<Replayed>,
+        relabel: Option<bool>,
         samples_per_insert: Option<f64>,
         error_band: Option<f64>,
     }
@@ -97,6 +132,8 @@ mirror! {
         keep_checkpoints: Option<usize>,
         max_staleness: Option<u64>,
     }
+    /// Mirrors [`OfflineConfig`].
+    RawOffline { sample: Option<usize>, share: Option<f64>, seed: Option<u64>, }
 }
 
 /// The kinds of [`BetaDistribution`].
@@ -107,8 +144,16 @@ pub enum BetaKind {
     Constant,
     /// `min`, `max`
     Uniform,
+    /// `min`, `max`, and unless they are to be the middle and a quarter of the range, `mean` and `std`
+    Normal,
     /// `min`, `max`
     LogUniform,
+    /// `min`, `max`
+    ExpWeighted,
+    /// `min`, `max`
+    Annealing,
+    /// `min`, `max`
+    AnnealingInverse,
 }
 
 impl RawConfig {
@@ -118,19 +163,21 @@ impl RawConfig {
     /// The first value that is not allowed, or a missing or unknown task name.
     pub fn resolve(self) -> Result<RunConfig, Invalid> {
         let kind = self.task.kind()?;
-        let published = kind.published;
+        let published = kind.published.clone();
         let conditioning = self.policy.conditioning.unwrap_or(Conditioning::Logit);
         let train = self.train.resolve(conditioning, &published)?;
+        let objective = train.objective.kind();
         let actor = self.actor.resolve();
         let config = RunConfig {
             seed: self.seed.unwrap_or(0),
             task: self.task.resolve(kind),
-            policy: self.policy.resolve(conditioning, &published, &train.beta),
+            policy: self.policy.resolve(conditioning, &published, objective, &train.beta),
             optimizer: self.optimizer.resolve(),
             replay: self.replay.resolve(&train, &actor),
             train,
             actor,
             learner: self.learner.resolve(),
+            offline: self.offline.resolve(&published),
         };
         config.check()?;
         Ok(config)
@@ -147,11 +194,15 @@ impl RawTask {
     }
 
     fn resolve(self, kind: &TaskKind) -> TaskConfig {
-        let Published { growth, reward, .. } = kind.published;
+        let defaults = kind.config();
+        let reward = defaults.reward;
         TaskConfig {
             name: kind.name.into(),
             table: self.table,
-            growth: self.growth.unwrap_or(growth),
+            data: self.data,
+            growth: self.growth.or(defaults.growth),
+            length: self.length.or(defaults.length),
+            targets: self.targets.or(defaults.targets),
             reward: RewardShape {
                 cap: self.reward.cap.unwrap_or(reward.cap),
                 floor: self.reward.floor.unwrap_or(reward.floor),
@@ -163,7 +214,13 @@ impl RawTask {
 }
 
 impl RawPolicy {
-    fn resolve(self, conditioning: Conditioning, published: &Published, trained: &BetaDistribution) -> PolicySpec {
+    fn resolve(
+        self,
+        conditioning: Conditioning,
+        published: &Published,
+        objective: &ObjectiveKind,
+        trained: &BetaDistribution,
+    ) -> PolicySpec {
         let defaults = PolicySpec::published(conditioning);
         let hidden = self.hidden.unwrap_or(published.hidden);
         let [low, high] = trained.range();
@@ -182,84 +239,38 @@ impl RawPolicy {
             logit_clip: self.logit_clip.unwrap_or(defaults.logit_clip),
             thermometer_bins: self.thermometer_bins.unwrap_or(defaults.thermometer_bins),
             thermometer_range: self.thermometer_range.unwrap_or(thermometer_range),
+            logit_scale: self.logit_scale.unwrap_or(defaults.logit_scale),
+            backward: self.backward.unwrap_or(if objective.uniform_backward {
+                BackwardPolicy::Uniform
+            } else {
+                defaults.backward
+            }),
+            state_flow: self.state_flow.unwrap_or(objective.needs_flow),
         }
     }
 }
 
 impl RawTrain {
     fn resolve(self, conditioning: Conditioning, published: &Published) -> Result<TrainConfig, Invalid> {
-        let beta = if conditioning.is_conditional() {
-            PUBLISHED_BETA
-        } else {
-            UNCONDITIONAL_BETA
+        let mode = self.mode.unwrap_or(Mode::Sync);
+        let objective = self.objective.unwrap_or(Objective::TRAJECTORY_BALANCE);
+        let (beta, rounds) = match mode {
+            _ if !conditioning.is_conditional() => (UNCONDITIONAL_BETA, published.rounds),
+            Mode::Offline => (OFFLINE_BETA, OFFLINE_ROUNDS),
+            Mode::Sync | Mode::Async => (PUBLISHED_BETA, published.rounds),
         };
         Ok(TrainConfig {
-            mode: self.mode.unwrap_or(Mode::Sync),
-            objective: self.objective.unwrap_or(Objective::TrajectoryBalance),
-            rounds: self.rounds.unwrap_or(published.rounds),
+            mode,
+            objective,
+            rounds: self.rounds.unwrap_or(rounds),
             batch: self.batch.unwrap_or(32),
             steps: self.steps.unwrap_or(1),
             epsilon: self.epsilon.unwrap_or(published.epsilon),
             explore: self.explore.resolve("train.explore", beta)?,
             beta: self.beta.resolve("train.beta", beta)?,
+            beta_group: self.beta_group.unwrap_or(objective.kind().beta_group),
+            subtb_lambda: self.subtb_lambda.unwrap_or(Settings::default().lambda),
         })
-    }
-}
-
-impl RawBeta {
-    /// Without `kind`, the default distribution with the numbers that are given in place of its own.
-    fn resolve(self, key: &str, default: BetaDistribution) -> Result<BetaDistribution, Invalid> {
-        let stated = self.kind.is_some();
-        let kind = self.kind.unwrap_or(match default {
-            BetaDistribution::Constant { .. } => BetaKind::Constant,
-            BetaDistribution::Uniform { .. } => BetaKind::Uniform,
-            BetaDistribution::LogUniform { .. } => BetaKind::LogUniform,
-        });
-        let [low, high] = default.range();
-        let number = |name: &str, given: Option<f32>, otherwise: f32| {
-            let needed = format!("kind {} needs it", kind.name());
-            let missing = || Invalid::Missing {
-                key: format!("{key}.{name}"),
-                needed,
-            };
-            given.or((!stated).then_some(otherwise)).ok_or_else(missing)
-        };
-        let unused = match kind {
-            BetaKind::Constant => [("min", self.min), ("max", self.max)],
-            BetaKind::Uniform | BetaKind::LogUniform => [("value", self.value), ("value", None)],
-        };
-        if let Some((name, value)) = unused.into_iter().find_map(|(name, value)| Some((name, value?))) {
-            let takes = if kind == BetaKind::Constant {
-                "value"
-            } else {
-                "min and max"
-            };
-            let allowed = format!("kind {} takes {takes}", kind.name());
-            return Err(Invalid::value(format!("{key}.{name}"), value, allowed));
-        }
-        Ok(match kind {
-            BetaKind::Constant => BetaDistribution::Constant {
-                value: number("value", self.value, low)?,
-            },
-            BetaKind::Uniform => BetaDistribution::Uniform {
-                min: number("min", self.min, low)?,
-                max: number("max", self.max, high)?,
-            },
-            BetaKind::LogUniform => BetaDistribution::LogUniform {
-                min: number("min", self.min, low)?,
-                max: number("max", self.max, high)?,
-            },
-        })
-    }
-}
-
-impl BetaKind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Constant => "constant",
-            Self::Uniform => "uniform",
-            Self::LogUniform => "log-uniform",
-        }
     }
 }
 
@@ -268,6 +279,8 @@ impl RawOptimizer {
         OptimizerConfig {
             policy_lr: self.policy_lr.unwrap_or(1e-4),
             log_z_lr: self.log_z_lr.unwrap_or(1e-2),
+            log_flow_lr: self.log_flow_lr.unwrap_or(1e-4),
+            final_lr: self.final_lr.unwrap_or(1.0),
             clip_norm: self.clip_norm.unwrap_or(10.0),
         }
     }
@@ -286,6 +299,8 @@ impl RawReplay {
             prioritized: self.prioritized.unwrap_or(true),
             top_share: self.top_share.unwrap_or(0.1),
             min_objects: self.min_objects.unwrap_or(10),
+            trajectories: self.trajectories.unwrap_or(Replayed::Backward),
+            relabel: self.relabel.unwrap_or(true),
             samples_per_insert,
             error_band: self.error_band.unwrap_or(ROOMY * least_band),
         }
@@ -313,6 +328,17 @@ impl RawLearner {
             checkpoint_every: self.checkpoint_every.unwrap_or(100),
             keep_checkpoints: self.keep_checkpoints.unwrap_or(3),
             max_staleness: self.max_staleness.unwrap_or(200),
+        }
+    }
+}
+
+impl RawOffline {
+    fn resolve(self, published: &Published) -> OfflineConfig {
+        let OfflineConfig { sample, share, seed } = published.offline;
+        OfflineConfig {
+            sample: self.sample.unwrap_or(sample),
+            share: self.share.unwrap_or(share),
+            seed: self.seed.unwrap_or(seed),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::beta::BetaDistribution;
 use crate::env::Growth;
+use crate::objective::{Objective, Settings};
 use crate::policy::PolicySpec;
 use crate::replay::limiter::{Limiter, LimiterError};
 use crate::task::reward::RewardShape;
@@ -30,12 +31,27 @@ pub struct RunConfig {
     pub actor: ActorConfig,
     /// What the learner does.
     pub learner: LearnerConfig,
+    /// Offline mode: the data set.
+    pub offline: OfflineConfig,
 }
 
 impl RunConfig {
     /// Share of training that is done before `round`, 0 to 1.
     pub fn progress(&self, round: u64) -> f32 {
         (round as f64 / self.train.rounds as f64).min(1.0) as f32
+    }
+
+    /// The numbers that objectives take.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            lambda: self.train.subtb_lambda,
+        }
+    }
+
+    /// What the learning rates are multiplied by when this share of training is done.
+    pub fn lr_factor(&self, progress: f32) -> f64 {
+        let last = self.optimizer.final_lr;
+        last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * f64::from(progress)).cos())
     }
 }
 
@@ -61,18 +77,44 @@ pub(super) fn limiter_sizes(train: &TrainConfig, replay_batch: usize, actor_batc
     [actor_batch as u64, sample as u64]
 }
 
-/// Which problem.
+/// Which problem. A task takes some of the optional values (`TaskKind::takes`); those it does not take are None.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskConfig {
     /// Name, see `thermoflow tasks`.
     pub name: String,
-    /// Another score table than the built-in one (the learner reads it and hands the scores to actors).
+    /// Scores of all objects in place of the built-in ones, or those of a task of one's own (the learner reads the file
+    /// and hands it to actors, as the next two).
     #[serde(default)]
     pub table: Option<PathBuf>,
+    /// What `thermoflow data import` made.
+    #[serde(default)]
+    pub data: Option<PathBuf>,
     /// How strings grow.
-    pub growth: Growth,
+    #[serde(default)]
+    pub growth: Option<Growth>,
+    /// Letters of the strings.
+    #[serde(default)]
+    pub length: Option<usize>,
+    /// RNA targets to bind to: RNA1 to RNA4, or strings of one's own.
+    #[serde(default)]
+    pub targets: Option<Vec<String>>,
     /// From score to reward.
     pub reward: RewardShape,
+}
+
+impl TaskConfig {
+    /// A task with none of the optional values.
+    pub fn new(name: &str, reward: RewardShape) -> Self {
+        Self {
+            name: name.into(),
+            table: None,
+            data: None,
+            growth: None,
+            length: None,
+            targets: None,
+            reward,
+        }
+    }
 }
 
 /// Lockstep or free-running.
@@ -83,16 +125,18 @@ pub enum Mode {
     Sync,
     /// Actors and learner run freely under the samples-per-insert limiter.
     Async,
+    /// No actors: replayed training on a given data set (`offline`).
+    Offline,
 }
 
-/// Which loss.
+/// What becomes a trajectory of replayed training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Objective {
-    /// Trajectory balance.
-    #[serde(rename = "tb")]
-    #[value(name = "tb")]
-    TrajectoryBalance,
+pub enum Replayed {
+    /// One sampled backward from x with P_B.
+    Backward,
+    /// The one that first led to x.
+    Stored,
 }
 
 /// The algorithm's numbers (METHOD.md, One online round).
@@ -100,7 +144,7 @@ pub enum Objective {
 pub struct TrainConfig {
     /// Lockstep or free-running.
     pub mode: Mode,
-    /// Loss.
+    /// Loss, see `objective::KINDS`.
     pub objective: Objective,
     /// Rounds in all.
     pub rounds: u64,
@@ -114,6 +158,10 @@ pub struct TrainConfig {
     pub explore: BetaDistribution,
     /// P_train: β of replayed x.
     pub beta: BetaDistribution,
+    /// Trajectories of a batch that share a β.
+    pub beta_group: usize,
+    /// λ of sub-trajectory balance.
+    pub subtb_lambda: f64,
 }
 
 /// Adam, learning rates, clipping.
@@ -123,6 +171,10 @@ pub struct OptimizerConfig {
     pub policy_lr: f32,
     /// Learning rate of log Z.
     pub log_z_lr: f32,
+    /// Learning rate of log F.
+    pub log_flow_lr: f32,
+    /// Share of the learning rates that is left at the end of training; they fall along a cosine. 1: constant.
+    pub final_lr: f64,
     /// Largest gradient norm of each group.
     pub clip_norm: f32,
 }
@@ -138,6 +190,10 @@ pub struct ReplayConfig {
     pub top_share: f64,
     /// No replayed training with fewer distinct x than this.
     pub min_objects: usize,
+    /// Where the trajectory to a replayed x comes from.
+    pub trajectories: Replayed,
+    /// Replayed x get a new β from `train.beta`; false keeps the one that x was first found at.
+    pub relabel: bool,
     /// Async mode: trajectories trained on (online and replayed) per trajectory received. Default 2·steps.
     pub samples_per_insert: f64,
     /// Async mode: how far, in samples, training may run ahead of or fall behind `samples_per_insert`.
@@ -174,4 +230,15 @@ pub struct LearnerConfig {
     pub keep_checkpoints: usize,
     /// Async mode: trajectories sampled more than this many versions ago are kept but not trained on.
     pub max_staleness: u64,
+}
+
+/// The data set of offline mode: the worst part, by reward, of all objects or of random ones (METHOD.md, tasks).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfflineConfig {
+    /// How many objects are drawn at random; 0 takes all there are.
+    pub sample: usize,
+    /// Share of them, from the lowest reward up, that makes the data set.
+    pub share: f64,
+    /// Names the draw; the same for runs of different seeds, so that they train on the same data.
+    pub seed: u64,
 }

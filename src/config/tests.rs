@@ -70,7 +70,7 @@ fn the_defaults_are_the_published_settings() {
     assert_eq!(config.policy.conditioning, Conditioning::Logit);
     assert_eq!(
         (config.task.growth, config.task.reward.exponent),
-        (Growth::PrependAppend, 3.0)
+        (Some(Growth::PrependAppend), 3.0)
     );
     assert_eq!(
         (config.replay.samples_per_insert, config.replay.error_band),
@@ -194,7 +194,7 @@ fn mistakes_in_a_file_are_named_with_their_line() {
         ),
         (
             "[train]\nmode = \"fast\"",
-            "dir/x.toml:2: train.mode: unknown variant `fast`, expected `sync` or `async`",
+            "dir/x.toml:2: train.mode: unknown variant `fast`, expected one of `sync`, `async`, `offline`",
         ),
         ("[train]\nepsilon = 0.01\nepsilon = 2", "dir/x.toml:3: duplicate key"),
         ("[train]\nepsilon == 1", "dir/x.toml:2: "),

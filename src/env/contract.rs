@@ -14,11 +14,7 @@ pub fn check(env: &dyn Environment) -> usize {
         check_children(env, state, &children, index);
         check_parents(env, state, &parents, index);
         check_features(env, state);
-        assert_eq!(
-            env.parse(&env.format(state)).unwrap(),
-            state,
-            "format and parse are inverse"
-        );
+        check_text(env, state);
     }
     assert_eq!(
         edges(&states, &children, false),
@@ -100,6 +96,14 @@ fn check_features(env: &dyn Environment, state: &[u8]) {
         ones.len(),
         "one-hot positions are distinct"
     );
+}
+
+fn check_text(env: &dyn Environment, state: &[u8]) {
+    let text = env.format(state);
+    assert_eq!(env.parse(&text).unwrap(), state, "format and parse are inverse");
+    let object = env.parse_object(&text).ok();
+    let expected = env.is_complete(state).then(|| state.to_vec());
+    assert_eq!(object, expected, "objects, and only they, are read as objects");
 }
 
 type Edges = BTreeSet<(Vec<u8>, u16, Vec<u8>)>;

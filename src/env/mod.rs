@@ -5,13 +5,18 @@
 
 #[cfg(test)]
 pub(crate) mod contract;
+pub mod grid;
 pub mod sequence;
 mod states;
 
+pub use grid::GridEnv;
 pub use sequence::{Growth, SequenceEnv};
 pub use states::{Action, Neighbours, StateIndex, States, hamming};
 
 use std::fmt::Debug;
+
+/// Ends the text of a partial state where stopping is a step: "ACG…" may still grow, "ACG" is the object.
+pub const OPEN: char = '…';
 
 /// Why an action or an object was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +63,11 @@ pub trait Environment: Debug + Send + Sync {
     fn initial(&self) -> &[u8];
     /// True when the object is complete.
     fn is_complete(&self, state: &[u8]) -> bool;
+    /// True when a complete object is made without a step for stopping, as strings of a fixed length are: that step has
+    /// probability 1 and is left out of trajectories. Objectives on flows count it all the same (METHOD.md, Notation).
+    fn stop_is_implied(&self) -> bool {
+        false
+    }
     /// Appends one list of distinct children per state (empty for complete ones).
     fn children(&self, states: &States, out: &mut Neighbours);
     /// Appends one list of distinct parents per state (empty for the initial one).

@@ -1,12 +1,21 @@
-//! Strings of a fixed length over a small alphabet, grown at the end or at both ends.
+//! Strings over a small alphabet, grown at the end or at both ends, of one length or of several with a stop action.
 //!
-//! Not here: rewards, and strings of several lengths with a stop action.
+//! Not here: rewards.
+
+mod text;
+
+#[cfg(test)]
+mod tests;
 
 use super::{Action, EnvError, Environment, Neighbours, States};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
-/// Marks the unused positions at the end of a partial string.
+/// Marks the unused positions at the end of a string.
 const PAD: u8 = u8::MAX;
+
+/// The last byte of a state of variable length when the string is complete; 0 while it may grow.
+const STOPPED: u8 = 1;
 
 /// Where a letter may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,43 +27,158 @@ pub enum Growth {
     AppendOnly,
 }
 
-/// Strings of `length` letters. State: `length` bytes, letters first, then 255 in the unused positions.
+/// Strings of `length` letters, or of `min_length` to `length` letters.
 ///
-/// Action `a` appends letter `a`; action `alphabet + a` prepends it.
+/// State: `length` bytes, letters first, then 255 in the unused positions. Action `a` appends letter `a`; action
+/// `alphabet + a` prepends it. With one length, the full string is the object: its stop has probability 1 and is left
+/// out.
+///
+/// With several lengths, a state has one more byte (0 open, 1 stopped) and the last action is stop: it leads from a
+/// string of at least `min_length` letters to the stopped copy, which is the object. Full strings stop too (METHOD.md:
+/// stop is a step of its own). One more feature, the last, is 1 when stopped.
 #[derive(Debug, Clone)]
 pub struct SequenceEnv {
     alphabet: Vec<char>,
+    min_length: usize,
+    length: usize,
     initial: Vec<u8>,
     growth: Growth,
 }
 
 impl SequenceEnv {
+    /// Strings of exactly `length` letters.
+    ///
     /// # Panics
-    /// On a length of 0 or an alphabet that is empty, repeats a letter or has more than 254 letters.
+    /// On a length of 0 or an alphabet that is empty, repeats a letter, has more than 254 letters or has the letter
+    /// [`OPEN`](super::OPEN).
     pub fn new(alphabet: &str, length: usize, growth: Growth) -> Self {
+        Self::variable(alphabet, length..=length, growth)
+    }
+
+    /// Strings of any length in `lengths`; with only one length in it, the same as [`Self::new`].
+    ///
+    /// # Panics
+    /// As [`Self::new`], and when `lengths` is empty.
+    pub fn variable(alphabet: &str, lengths: RangeInclusive<usize>, growth: Growth) -> Self {
         let alphabet: Vec<char> = alphabet.chars().collect();
         let distinct: std::collections::BTreeSet<_> = alphabet.iter().collect();
         assert!(!alphabet.is_empty() && distinct.len() == alphabet.len() && alphabet.len() < PAD as usize);
-        assert!(length > 0, "strings need at least one letter");
+        assert!(
+            !distinct.contains(&super::OPEN),
+            "the mark of open strings is no letter"
+        );
+        let (min_length, length) = lengths.into_inner();
+        assert!(
+            0 < min_length && min_length <= length,
+            "strings need at least one letter"
+        );
+        let mut initial = vec![PAD; length];
+        initial.extend((min_length < length).then_some(0));
         Self {
             alphabet,
-            initial: vec![PAD; length],
+            min_length,
+            length,
+            initial,
             growth,
         }
     }
 
-    fn letters(&self) -> usize {
+    /// Letters in the alphabet.
+    pub fn letter_count(&self) -> usize {
         self.alphabet.len()
+    }
+
+    /// Letters of the longest strings.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The letters in use, as numbers.
+    pub fn letters<'a>(&self, state: &'a [u8]) -> &'a [u8] {
+        let letters = &state[..self.length];
+        let used = letters.iter().position(|&letter| letter == PAD).unwrap_or(self.length);
+        &letters[..used]
+    }
+
+    /// The number of objects; `None` when it exceeds 64 bits.
+    pub fn object_count(&self) -> Option<u64> {
+        let letters = self.letter_count() as u64;
+        (self.min_length..=self.length).try_fold(0u64, |sum, length| {
+            sum.checked_add(letters.checked_pow(u32::try_from(length).ok()?)?)
+        })
+    }
+
+    /// Every object, in alphabetical order, when there are at most `limit`.
+    pub fn objects(&self, limit: u64) -> Option<States> {
+        self.object_count().filter(|&count| count <= limit)?;
+        let mut objects = States::new(self.state_width());
+        self.push_objects(&mut Vec::with_capacity(self.length), &mut objects);
+        Some(objects)
+    }
+
+    /// Adds the objects that begin with `prefix`.
+    fn push_objects(&self, prefix: &mut Vec<u8>, objects: &mut States) {
+        if prefix.len() >= self.min_length {
+            let object = objects.push(&self.initial);
+            object[..prefix.len()].copy_from_slice(prefix);
+            self.mark_stopped(object);
+        }
+        if prefix.len() < self.length {
+            for letter in 0..self.letter_count() as u8 {
+                prefix.push(letter);
+                self.push_objects(prefix, objects);
+                prefix.pop();
+            }
+        }
     }
 
     fn prepends(&self) -> bool {
         self.growth == Growth::PrependAppend
     }
-}
 
-/// Letters in use.
-fn length(state: &[u8]) -> usize {
-    state.iter().position(|&letter| letter == PAD).unwrap_or(state.len())
+    /// True when there are several lengths, hence a stop action.
+    fn stops(&self) -> bool {
+        self.min_length < self.length
+    }
+
+    fn is_stopped(&self, state: &[u8]) -> bool {
+        self.stops() && state[self.length] == STOPPED
+    }
+
+    fn mark_stopped(&self, state: &mut [u8]) {
+        if let Some(stopped) = state.get_mut(self.length) {
+            *stopped = STOPPED;
+        }
+    }
+
+    /// The stop action where there is one; also the number of actions that add a letter.
+    fn stop_action(&self) -> usize {
+        self.letter_count() * if self.prepends() { 2 } else { 1 }
+    }
+
+    fn push_grown(&self, state: &[u8], used: usize, out: &mut Neighbours) {
+        let letters = self.letter_count() as u8;
+        for letter in 0..letters {
+            out.push(letter.into(), state)[used] = letter;
+        }
+        for letter in (0..letters).filter(|_| self.prepends()) {
+            if !is_run_of(&state[..used], letter) {
+                let action = Action::from(letters) + Action::from(letter);
+                prepend(out.push(action, state), used, letter);
+            }
+        }
+    }
+
+    fn push_shortened(&self, state: &[u8], used: usize, out: &mut Neighbours) {
+        let (first, last) = (state[0], state[used - 1]);
+        out.push(last.into(), state)[used - 1] = PAD;
+        if self.prepends() && !is_run_of(&state[..used], first) {
+            let action = self.letter_count() as Action + Action::from(first);
+            let parent = out.push(action, state);
+            parent.copy_within(1..used, 0);
+            parent[used - 1] = PAD;
+        }
+    }
 }
 
 /// True when all letters are `letter`: then adding it in front or behind is the same.
@@ -73,15 +197,15 @@ impl Environment for SequenceEnv {
     }
 
     fn feature_count(&self) -> usize {
-        self.initial.len() * self.letters()
+        self.length * self.letter_count() + usize::from(self.stops())
     }
 
     fn action_count(&self) -> usize {
-        self.letters() * if self.prepends() { 2 } else { 1 }
+        self.stop_action() + usize::from(self.stops())
     }
 
     fn max_steps(&self) -> usize {
-        self.initial.len()
+        self.length + usize::from(self.stops())
     }
 
     fn initial(&self) -> &[u8] {
@@ -89,25 +213,26 @@ impl Environment for SequenceEnv {
     }
 
     fn is_complete(&self, state: &[u8]) -> bool {
-        state.last() != Some(&PAD)
+        if self.stops() {
+            self.is_stopped(state)
+        } else {
+            state.last() != Some(&PAD)
+        }
+    }
+
+    fn stop_is_implied(&self) -> bool {
+        true
     }
 
     fn children(&self, states: &States, out: &mut Neighbours) {
-        let letters = self.letters() as u8;
         for state in states.iter() {
-            let used = length(state);
-            if used < state.len() {
-                for letter in 0..letters {
-                    out.push(letter.into(), state)[used] = letter;
+            let used = self.letters(state).len();
+            if !self.is_complete(state) {
+                if used < self.length {
+                    self.push_grown(state, used, out);
                 }
-                for letter in (0..letters).filter(|_| self.prepends()) {
-                    if !is_run_of(&state[..used], letter) {
-                        prepend(
-                            out.push(Action::from(letters) + Action::from(letter), state),
-                            used,
-                            letter,
-                        );
-                    }
+                if self.stops() && used >= self.min_length {
+                    self.mark_stopped(out.push(self.stop_action() as Action, state));
                 }
             }
             out.finish_list();
@@ -115,29 +240,31 @@ impl Environment for SequenceEnv {
     }
 
     fn parents(&self, states: &States, out: &mut Neighbours) {
-        let letters = Action::from(self.letters() as u8);
         for state in states.iter() {
-            let used = length(state);
-            if used > 0 {
-                let (first, last) = (state[0], state[used - 1]);
-                out.push(last.into(), state)[used - 1] = PAD;
-                if self.prepends() && !is_run_of(&state[..used], first) {
-                    let parent = out.push(letters + Action::from(first), state);
-                    parent.copy_within(1..used, 0);
-                    parent[used - 1] = PAD;
-                }
+            let used = self.letters(state).len();
+            if self.is_stopped(state) {
+                out.push(self.stop_action() as Action, state)[self.length] = 0;
+            } else if used > 0 {
+                self.push_shortened(state, used, out);
             }
             out.finish_list();
         }
     }
 
     fn step(&self, state: &mut [u8], action: Action) -> bool {
-        let (used, letters) = (length(state), self.letters());
-        let action = usize::from(action);
-        if used == state.len() || action >= self.action_count() {
+        let (used, letters, action) = (self.letters(state).len(), self.letter_count(), usize::from(action));
+        let stop = action == self.stop_action();
+        let room = if stop {
+            self.stops() && used >= self.min_length
+        } else {
+            used < self.length
+        };
+        if self.is_complete(state) || action > self.stop_action() || !room {
             return false;
         }
-        if action < letters {
+        if stop {
+            self.mark_stopped(state);
+        } else if action < letters {
             state[used] = action as u8;
         } else {
             prepend(state, used, (action - letters) as u8);
@@ -146,110 +273,25 @@ impl Environment for SequenceEnv {
     }
 
     fn features(&self, state: &[u8], out: &mut Vec<u32>) {
-        let letters = self.letters();
-        let used = state.iter().take_while(|&&letter| letter != PAD);
-        out.extend(
-            used.enumerate()
-                .map(|(position, &letter)| (position * letters + usize::from(letter)) as u32),
-        );
+        let letters = self.letter_count();
+        let used = self.letters(state).iter().enumerate();
+        out.extend(used.map(|(position, &letter)| (position * letters + usize::from(letter)) as u32));
+        if self.is_stopped(state) {
+            out.push((self.length * letters) as u32);
+        }
     }
 
     fn format(&self, state: &[u8]) -> String {
-        state[..length(state)]
-            .iter()
-            .map(|&letter| self.alphabet[usize::from(letter)])
-            .collect()
+        self.write(state)
     }
 
     /// Letters of the alphabet, or their numbers as digits where the alphabet has no digits and at most ten letters.
+    /// With several lengths, [`OPEN`](super::OPEN) at the end says that the string may still grow.
     fn parse(&self, text: &str) -> Result<Vec<u8>, EnvError> {
-        let refuse = |reason: String| EnvError::Object {
-            text: text.into(),
-            reason,
-        };
-        let mut state = self.initial.clone();
-        let count = text.chars().count();
-        if count > state.len() {
-            return Err(refuse(format!(
-                "it has {count} letters, at most {} are allowed",
-                state.len()
-            )));
-        }
-        let digits_allowed = self.letters() <= 10 && !self.alphabet.iter().any(char::is_ascii_digit);
-        for (slot, letter) in state.iter_mut().zip(text.chars()) {
-            let digit = letter
-                .to_digit(10)
-                .map(|d| d as usize)
-                .filter(|&d| digits_allowed && d < self.letters());
-            let index = self
-                .alphabet
-                .iter()
-                .position(|&l| l == letter)
-                .or(digit)
-                .ok_or_else(|| {
-                    let alphabet: String = self.alphabet.iter().collect();
-                    refuse(format!("letter {letter:?} is not in the alphabet {alphabet}"))
-                })?;
-            *slot = index as u8;
-        }
-        Ok(state)
+        self.read(text, false)
     }
 
     fn parse_object(&self, text: &str) -> Result<Vec<u8>, EnvError> {
-        let state = self.parse(text)?;
-        if self.is_complete(&state) {
-            return Ok(state);
-        }
-        let reason = format!("it has {} letters, {} are needed", length(&state), state.len());
-        Err(EnvError::Object {
-            text: text.into(),
-            reason,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::env::contract;
-
-    #[test]
-    fn strings_keep_the_contract() {
-        for (alphabet, length, growth, states) in [
-            ("AB", 3, Growth::PrependAppend, 15),
-            ("ACG", 4, Growth::PrependAppend, 121),
-            ("AB", 3, Growth::AppendOnly, 15),
-            ("A", 2, Growth::PrependAppend, 3),
-        ] {
-            assert_eq!(contract::check(&SequenceEnv::new(alphabet, length, growth)), states);
-        }
-    }
-
-    #[test]
-    fn actions_with_the_same_child_are_one_choice() {
-        let env = SequenceEnv::new("ACGT", 8, Growth::PrependAppend);
-        let mut states = States::new(8);
-        for text in ["", "A", "AA", "AC"] {
-            states.push(&env.parse(text).unwrap());
-        }
-        let mut out = Neighbours::new(8);
-        env.children(&states, &mut out);
-        let counts: Vec<_> = (0..4).map(|i| out.list(i).len()).collect();
-        assert_eq!(counts, [4, 7, 7, 8]);
-    }
-
-    #[test]
-    fn bad_strings_are_named() {
-        let env = SequenceEnv::new("ACGT", 4, Growth::PrependAppend);
-        assert_eq!(env.parse("0213").unwrap(), env.parse("AGCT").unwrap());
-        for (text, expected) in [
-            ("ACGTA", "at most 4"),
-            ("ACX", "'X'"),
-            ("4", "'4'"),
-            ("AC", "4 are needed"),
-        ] {
-            let message = env.parse_object(text).unwrap_err().to_string();
-            assert!(message.contains(expected) && message.contains(text), "{message}");
-        }
+        self.read(text, true)
     }
 }

@@ -74,6 +74,9 @@ pub struct MetricsRow {
     /// Norm of log Z's gradient before clipping, last step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient_norm_log_z: Option<f64>,
+    /// Norm of log F's gradient before clipping, last step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradient_norm_log_flow: Option<f64>,
     /// Gradient steps skipped because something was not finite.
     pub skipped_steps: u64,
     /// Trajectories committed per second since the last report.

@@ -3,7 +3,7 @@
 //! A *row* is one softmax: a state in one direction, for one group of β. Conditionings whose scores do not depend on
 //! β have one group, so trajectories at any β share their rows; the others have a group per distinct β.
 
-use super::Conditioning;
+use super::PolicySpec;
 use crate::env::{Environment, Neighbours, StateIndex, States};
 use crate::rollout::Paths;
 use hashbrown::HashMap;
@@ -49,6 +49,8 @@ pub struct Choices {
     pub step_edge: Vec<u32>,
     /// Trajectory of each step; `[steps]`, rising.
     pub step_trajectory: Vec<u32>,
+    /// Place of each step in its trajectory: from its state `place` to `place + 1`, in forward order; `[steps]`.
+    pub step_place: Vec<u32>,
 }
 
 impl Choices {
@@ -64,6 +66,7 @@ impl Choices {
             step_row: Vec::new(),
             step_edge: Vec::new(),
             step_trajectory: Vec::new(),
+            step_place: Vec::new(),
         }
     }
 
@@ -110,7 +113,7 @@ impl Choices {
         direction.neighbours(env, states, &mut neighbours);
         let mut rows: HashMap<(u32, u32), u32, FxBuildHasher> = HashMap::default();
         for (trajectory, &group) in groups.iter().enumerate() {
-            for pair in paths.path(trajectory).windows(2) {
+            for (place, pair) in paths.path(trajectory).windows(2).enumerate() {
                 let (source, target) = match direction {
                     Direction::Forward => (pair[0], pair[1]),
                     Direction::Backward => (pair[1], pair[0]),
@@ -121,20 +124,21 @@ impl Choices {
                 let row = *rows.entry((source, group)).or_insert_with(|| {
                     choices.push_row(states.row(source as usize), group, &neighbours, source as usize)
                 });
-                choices.push_step(row, states.row(target as usize), trajectory as u32);
+                choices.push_step(row, states.row(target as usize));
+                choices.step_trajectory.push(trajectory as u32);
+                choices.step_place.push(place as u32);
             }
         }
         choices
     }
 
-    fn push_step(&mut self, row: u32, chosen: &[u8], trajectory: u32) {
+    fn push_step(&mut self, row: u32, chosen: &[u8]) {
         let target = self.targets.get(chosen).expect("a step leads to a neighbour");
         let edges = self.row(row as usize);
         let place = self.edge_target[edges.clone()].iter().position(|&t| t == target);
         self.step_row.push(row);
         self.step_edge
             .push((edges.start + place.expect("a step leads to a neighbour")) as u32);
-        self.step_trajectory.push(trajectory);
     }
 
     /// Sums a value per step into a value per trajectory.
@@ -158,14 +162,16 @@ pub struct Batch {
     pub betas: Vec<f32>,
     /// The β of each trajectory, as a number into `betas`; `[trajectories]`.
     pub beta_of: Vec<u32>,
+    /// The states whose flow is asked for, where the policy has a network for it.
+    pub flows: Option<Flows>,
 }
 
 impl Batch {
     /// The batch of `paths` at `betas` (one per path).
-    pub fn new(env: &dyn Environment, conditioning: Conditioning, paths: &Paths, betas: &[f32]) -> Self {
+    pub fn new(env: &dyn Environment, spec: &PolicySpec, paths: &Paths, betas: &[f32]) -> Self {
         assert_eq!(paths.len(), betas.len(), "one β per path");
         let (distinct, beta_of) = group_betas(betas);
-        let groups = if conditioning.embeds_beta() {
+        let groups = if spec.conditioning.embeds_beta() {
             beta_of.clone()
         } else {
             vec![0; betas.len()]
@@ -173,6 +179,7 @@ impl Batch {
         Self {
             forward: Choices::along(env, Direction::Forward, paths, &groups),
             backward: Choices::along(env, Direction::Backward, paths, &groups),
+            flows: spec.state_flow.then(|| Flows::along(env, paths, &beta_of)),
             betas: distinct,
             beta_of,
         }
@@ -194,6 +201,63 @@ impl Batch {
             Direction::Forward => &self.forward,
             Direction::Backward => &self.backward,
         }
+    }
+}
+
+/// States with the β at which their flow log F(s; β) is asked for. A row is a pair of both; rows are sorted by state.
+#[derive(Debug, Clone)]
+pub struct Flows {
+    /// Distinct states.
+    pub states: States,
+    /// Rows of state s are `offsets[s]..offsets[s + 1]`; `[states + 1]`.
+    pub offsets: Vec<u32>,
+    /// β of each row, as a number into the batch's; `[rows]`.
+    pub row_beta: Vec<u32>,
+    /// Row of each visited state, trajectory after trajectory; each ends with [`Self::STOPPED`].
+    pub visit_row: Vec<u32>,
+    /// Visits of trajectory i are `visits[i]..visits[i + 1]`; `[trajectories + 1]`.
+    pub visits: Vec<u32>,
+}
+
+impl Flows {
+    /// Stands for the object itself, after the step that stops: its flow is the reward, not a row.
+    pub const STOPPED: u32 = u32::MAX;
+
+    fn along(env: &dyn Environment, paths: &Paths, beta_of: &[u32]) -> Self {
+        // Where stopping is a step of its own, the last state of a path is the stopped object.
+        let open = |i| {
+            let path = paths.path(i);
+            &path[..path.len() - usize::from(!env.stop_is_implied())]
+        };
+        let pairs = |i: usize| open(i).iter().map(move |&state| (state, beta_of[i]));
+        let mut rows: Vec<(u32, u32)> = (0..paths.len()).flat_map(pairs).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let (mut visit_row, mut visits) = (Vec::new(), vec![0]);
+        for i in 0..paths.len() {
+            visit_row.extend(pairs(i).map(|pair| rows.binary_search(&pair).expect("every visit has a row") as u32));
+            visit_row.push(Self::STOPPED);
+            visits.push(visit_row.len() as u32);
+        }
+        let mut flows = Self {
+            states: States::new(env.state_width()),
+            offsets: vec![0],
+            row_beta: rows.iter().map(|row| row.1).collect(),
+            visit_row,
+            visits,
+        };
+        for of_state in rows.chunk_by(|a, b| a.0 == b.0) {
+            flows.states.push(paths.states.states().row(of_state[0].0 as usize));
+            flows
+                .offsets
+                .push(flows.offsets.last().copied().unwrap_or(0) + of_state.len() as u32);
+        }
+        flows
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.row_beta.len()
     }
 }
 

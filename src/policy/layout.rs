@@ -1,6 +1,6 @@
 //! Where each named tensor lies in one flat buffer of parameters. Names as in `golden/*.safetensors` (DESIGN.md).
 
-use super::spec::PolicySpec;
+use super::spec::{BackwardPolicy, PolicySpec};
 use crate::random::{Purpose, Stream};
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,17 +14,23 @@ pub enum Group {
     Backward,
     /// log Z(β).
     LogZ,
+    /// The flow through states, log F(s; β).
+    LogFlow,
 }
+
+/// How many groups there are.
+pub const GROUPS: usize = 4;
 
 impl Group {
     /// Every group, in the order of the flat buffer.
-    pub const ALL: [Self; 3] = [Self::Forward, Self::Backward, Self::LogZ];
+    pub const ALL: [Self; GROUPS] = [Self::Forward, Self::Backward, Self::LogZ, Self::LogFlow];
 
     fn prefix(self) -> &'static str {
         match self {
             Self::Forward => "forward",
             Self::Backward => "backward",
             Self::LogZ => "log_z",
+            Self::LogFlow => "log_flow",
         }
     }
 }
@@ -79,7 +85,9 @@ impl Layout {
             tensors: Vec::new(),
         };
         layout.add_policy(Group::Forward);
-        layout.add_policy(Group::Backward);
+        if spec.backward == BackwardPolicy::Learned {
+            layout.add_policy(Group::Backward);
+        }
         if spec.conditioning.is_conditional() {
             layout.add_mlp(
                 Group::LogZ,
@@ -88,6 +96,10 @@ impl Layout {
             );
         } else {
             layout.add(Group::LogZ, "log_z".into(), vec![1]);
+        }
+        if spec.state_flow {
+            let inputs = features + spec.flow_beta_features();
+            layout.add_mlp(Group::LogFlow, "", &[inputs, spec.hidden, 1]);
         }
         Arc::new(layout)
     }
@@ -144,10 +156,12 @@ impl Layout {
         self.tensors.is_empty()
     }
 
-    /// The elements of a group.
+    /// The elements of a group; none when the policy has no such tensors.
     pub fn group(&self, group: Group) -> Range<usize> {
         let mut members = self.tensors.iter().filter(|t| t.group == group);
-        let first = members.next().expect("every group has a tensor");
+        let Some(first) = members.next() else {
+            return 0..0;
+        };
         first.offset..members.next_back().unwrap_or(first).range().end
     }
 

@@ -11,10 +11,10 @@ pub mod spec;
 mod tests;
 pub mod torch;
 
-pub use choices::{Batch, Choices, Direction};
-pub use layout::{Group, Layout, Parameters, TensorSpec};
+pub use choices::{Batch, Choices, Direction, Flows};
+pub use layout::{GROUPS, Group, Layout, Parameters, TensorSpec};
 pub use native::NativeBackend;
-pub use spec::{Conditioning, Parity, PolicySpec};
+pub use spec::{BackwardPolicy, Conditioning, LogitScale, Parity, PolicySpec};
 pub use torch::TorchBackend;
 
 use crate::env::Environment;
@@ -29,6 +29,8 @@ pub struct LogProbs {
     pub backward: Vec<f32>,
     /// Per distinct β of the batch, nats.
     pub log_z: Vec<f32>,
+    /// log F per row of `batch.flows`, nats; empty when the batch has none.
+    pub log_flow: Vec<f32>,
 }
 
 /// Scores of every edge of some choices, before clamp and softmax.

@@ -50,6 +50,28 @@ pub enum Parity {
     Improved,
 }
 
+/// How the scale T(β) on the logits comes from β.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogitScale {
+    /// As published: any number, from β itself.
+    #[default]
+    Free,
+    /// exp of a network of log β: positive, and a power law of β beyond the trained range.
+    Positive,
+}
+
+/// Where P_B comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackwardPolicy {
+    /// A network like that of P_F.
+    #[default]
+    Learned,
+    /// Uniform over the distinct parents (maximum entropy).
+    Uniform,
+}
+
 /// Sizes and kind of a policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PolicySpec {
@@ -69,7 +91,19 @@ pub struct PolicySpec {
     pub thermometer_bins: usize,
     /// Range of β that the thermometer code spreads over.
     pub thermometer_range: [f32; 2],
+    /// How T(β) comes from β.
+    #[serde(default)]
+    pub logit_scale: LogitScale,
+    /// Where P_B comes from.
+    #[serde(default)]
+    pub backward: BackwardPolicy,
+    /// There is a network for the flow through a state, log F(s; β) (detailed and sub-trajectory balance need it).
+    #[serde(default)]
+    pub state_flow: bool,
 }
+
+/// log T is kept within ±this: a guard against overflow, far from any value that training reaches.
+pub const LOG_SCALE_LIMIT: f32 = 20.0;
 
 impl PolicySpec {
     /// Published sizes of TFBind8 with the given conditioning.
@@ -83,6 +117,32 @@ impl PolicySpec {
             logit_clip: 20.0,
             thermometer_bins: 32,
             thermometer_range: [1.0, 3.0],
+            logit_scale: LogitScale::Free,
+            backward: BackwardPolicy::Learned,
+            state_flow: false,
+        }
+    }
+
+    /// T(β) is the exponential of what the scaler says.
+    pub fn has_positive_scale(&self) -> bool {
+        self.conditioning.scales_logits() && self.logit_scale == LogitScale::Positive
+    }
+
+    /// Numbers that describe one β to log F: none where there is one β only.
+    pub fn flow_beta_features(&self) -> usize {
+        if self.conditioning.is_conditional() {
+            self.beta_features()
+        } else {
+            0
+        }
+    }
+
+    /// As [`Self::encode_beta`], for the networks within the policies, which see log β where the scale is positive.
+    pub fn encode_policy_beta(&self, beta: f32, out: &mut Vec<f32>) {
+        if self.has_positive_scale() {
+            out.push(beta.ln());
+        } else {
+            self.encode_beta(beta, out);
         }
     }
 

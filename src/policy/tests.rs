@@ -5,7 +5,7 @@
 use super::*;
 use crate::env::{Growth, Neighbours, SequenceEnv};
 use crate::exact::{ExactPolicy, StateGraph};
-use crate::objective::trajectory_balance;
+use crate::objective::{KINDS, Objective, Settings, Terms};
 use crate::random::{Purpose, Stream};
 use crate::rollout::{Paths, Walker};
 
@@ -61,7 +61,7 @@ fn sampled(backend: &mut dyn Backend, env: &Arc<dyn Environment>, spec: &PolicyS
     let mut walker = Walker::new(env.clone(), spec, Direction::Forward);
     let walks = walker.walk(backend, &starts, &betas, 0.1, &mut streams).unwrap();
     let paths = Paths::from_actions(&**env, walks.iter().map(|w| &w.actions[..])).unwrap();
-    let batch = Batch::new(&**env, spec.conditioning, &paths, &betas);
+    let batch = Batch::new(&**env, spec, &paths, &betas);
     let log_p = batch
         .forward
         .sum_by_trajectory(&backend.forward(&batch).unwrap().forward, n);
@@ -75,52 +75,91 @@ fn sampled(backend: &mut dyn Backend, env: &Arc<dyn Environment>, spec: &PolicyS
     (batch, log_rewards)
 }
 
-fn loss_of(backend: &mut dyn Backend, batch: &Batch, log_rewards: &[f32]) -> f64 {
-    trajectory_balance(batch, &backend.forward(batch).unwrap(), log_rewards).loss
+fn loss_with(backend: &mut dyn Backend, batch: &Batch, log_rewards: &[f32], objective: Objective) -> f64 {
+    let log_probs = backend.forward(batch).unwrap();
+    let terms = Terms::new(batch, &log_probs, log_rewards);
+    objective.loss(&terms, &Settings::default()).loss
 }
 
-fn gradient_of(backend: &mut dyn Backend, batch: &Batch, log_rewards: &[f32], len: usize) -> Vec<f32> {
+fn gradient_of(
+    backend: &mut dyn Backend,
+    batch: &Batch,
+    log_rewards: &[f32],
+    objective: Objective,
+    len: usize,
+) -> Vec<f32> {
     let mut gradient = vec![0.0; len];
-    crate::trainer::loss_and_gradient(backend, batch, log_rewards, &mut gradient).unwrap();
+    let objective = (objective, &Settings::default());
+    crate::trainer::loss_and_gradient(backend, batch, log_rewards, objective, &mut gradient).unwrap();
     gradient
+}
+
+/// Every objective with every conditioning, and both kinds of scale where there is one.
+fn every_spec() -> Vec<(Objective, PolicySpec)> {
+    let mut specs = Vec::new();
+    for conditioning in CONDITIONINGS {
+        for kind in KINDS {
+            for logit_scale in [LogitScale::Free, LogitScale::Positive] {
+                if logit_scale == LogitScale::Positive && !conditioning.scales_logits() {
+                    continue;
+                }
+                let spec = PolicySpec {
+                    logit_scale,
+                    state_flow: kind.needs_flow,
+                    backward: if kind.uniform_backward {
+                        BackwardPolicy::Uniform
+                    } else {
+                        BackwardPolicy::Learned
+                    },
+                    ..small_spec(conditioning)
+                };
+                specs.push((Objective::find(kind.name).unwrap(), spec));
+            }
+        }
+    }
+    specs
 }
 
 #[test]
 fn gradients_agree_with_finite_differences() {
-    let env = env(4);
-    for conditioning in CONDITIONINGS {
-        let spec = small_spec(conditioning);
-        let mut at = parameters(&spec, &*env, 1.5);
-        let mut backend = NativeBackend::new(env.clone(), &at);
-        let (batch, log_rewards) = sampled(&mut backend, &env, &spec, 12);
-        let gradient = gradient_of(&mut backend, &batch, &log_rewards, at.values.len());
-        let mut stream = Stream::new(11, Purpose::Bench, 0, 0);
-        for tensor in at.layout.clone().tensors.iter() {
-            // Along a random direction within one tensor: less rounding than one element at a time.
-            let direction: Vec<f32> = tensor.range().map(|_| stream.uniform(-1.0, 1.0) as f32).collect();
-            let step = 2e-3 / (direction.iter().map(|d| d * d).sum::<f32>()).sqrt();
-            let mut losses = [0.0; 2];
-            for (loss, sign) in losses.iter_mut().zip([1.0, -1.0]) {
-                let saved = at.values.clone();
-                let moved = at.values[tensor.range()].iter_mut().zip(&direction);
-                moved.for_each(|(value, d)| *value += sign * step * d);
-                backend.load(&at).unwrap();
-                *loss = loss_of(&mut backend, &batch, &log_rewards);
-                at.values = saved;
-            }
-            let measured = (losses[0] - losses[1]) / (2.0 * f64::from(step));
-            let computed: f64 = gradient[tensor.range()]
-                .iter()
-                .zip(&direction)
-                .map(|(g, d)| f64::from(g * d))
-                .sum();
-            let tolerance = 0.02 * computed.abs().max(losses[0].max(1.0));
-            assert!(
-                (measured - computed).abs() < tolerance,
-                "{conditioning:?} {}: measured {measured}, computed {computed}",
-                tensor.name
-            );
+    for (objective, spec) in every_spec() {
+        for env in [env(3), env(4)] {
+            gradient_agrees(objective, &spec, env);
         }
+    }
+}
+
+fn gradient_agrees(objective: Objective, spec: &PolicySpec, env: Arc<dyn Environment>) {
+    let mut at = parameters(spec, &*env, 1.5);
+    let mut backend = NativeBackend::new(env.clone(), &at);
+    let (batch, log_rewards) = sampled(&mut backend, &env, spec, 12);
+    let gradient = gradient_of(&mut backend, &batch, &log_rewards, objective, at.values.len());
+    let mut stream = Stream::new(11, Purpose::Bench, 0, 0);
+    for tensor in at.layout.clone().tensors.iter() {
+        // Along a random direction within one tensor: less rounding than one element at a time.
+        let direction: Vec<f32> = tensor.range().map(|_| stream.uniform(-1.0, 1.0) as f32).collect();
+        let step = 2e-3 / (direction.iter().map(|d| d * d).sum::<f32>()).sqrt();
+        let mut losses = [0.0; 2];
+        for (loss, sign) in losses.iter_mut().zip([1.0, -1.0]) {
+            let saved = at.values.clone();
+            let moved = at.values[tensor.range()].iter_mut().zip(&direction);
+            moved.for_each(|(value, d)| *value += sign * step * d);
+            backend.load(&at).unwrap();
+            *loss = loss_with(&mut backend, &batch, &log_rewards, objective);
+            at.values = saved;
+        }
+        let measured = (losses[0] - losses[1]) / (2.0 * f64::from(step));
+        let computed: f64 = gradient[tensor.range()]
+            .iter()
+            .zip(&direction)
+            .map(|(g, d)| f64::from(g * d))
+            .sum();
+        let tolerance = 0.02 * computed.abs().max(losses[0].max(1.0));
+        assert!(
+            (measured - computed).abs() < tolerance,
+            "{objective} {spec:?} {}: measured {measured}, computed {computed}",
+            tensor.name
+        );
     }
 }
 
@@ -128,39 +167,44 @@ fn gradients_agree_with_finite_differences() {
 fn backends_agree() {
     let device = other_device();
     for parity in [Parity::Published, Parity::Improved] {
-        for conditioning in CONDITIONINGS {
-            let env = env(5);
+        for (objective, spec) in every_spec() {
             // A low clip, so that some logits are clamped.
             let spec = PolicySpec {
                 parity,
                 logit_clip: 0.4,
-                ..small_spec(conditioning)
+                ..spec
             };
-            let at = parameters(&spec, &*env, 2.0);
-            let mut native = NativeBackend::new(env.clone(), &at);
-            let mut torch = backend(&device, env.clone(), &at).unwrap();
-            let (batch, log_rewards) = sampled(&mut native, &env, &spec, 40);
-            let (a, b) = (native.forward(&batch).unwrap(), torch.forward(&batch).unwrap());
-            for (a, b) in [
-                (&a.forward, &b.forward),
-                (&a.backward, &b.backward),
-                (&a.log_z, &b.log_z),
-            ] {
-                assert_close(a, b, 1e-5, &format!("{conditioning:?} log-probabilities"));
-            }
-            let len = at.values.len();
-            let a = gradient_of(&mut native, &batch, &log_rewards, len);
-            let b = gradient_of(&mut *torch, &batch, &log_rewards, len);
-            let size = b.iter().fold(0f32, |m, g| m.max(g.abs()));
-            let scaled = |g: Vec<f32>| g.into_iter().map(|g| g / size).collect::<Vec<_>>();
-            assert_close(&scaled(a), &scaled(b), 1e-5, &format!("{conditioning:?} gradients"));
-            let choices = &batch.forward;
-            let a = native.edge_scores(Direction::Forward, choices, &batch.betas).unwrap();
-            let b = torch.edge_scores(Direction::Forward, choices, &batch.betas).unwrap();
-            assert_close(&a.scores, &b.scores, 1e-5, "scores");
-            assert_close(&a.scales, &b.scales, 1e-5, "scales");
+            agrees_with(&device, objective, &spec, env(5));
         }
     }
+}
+
+fn agrees_with(device: &str, objective: Objective, spec: &PolicySpec, env: Arc<dyn Environment>) {
+    let at = parameters(spec, &*env, 2.0);
+    let mut native = NativeBackend::new(env.clone(), &at);
+    let mut torch = backend(device, env.clone(), &at).unwrap();
+    let (batch, log_rewards) = sampled(&mut native, &env, spec, 40);
+    let (a, b) = (native.forward(&batch).unwrap(), torch.forward(&batch).unwrap());
+    for (a, b) in [
+        (&a.forward, &b.forward),
+        (&a.backward, &b.backward),
+        (&a.log_z, &b.log_z),
+        (&a.log_flow, &b.log_flow),
+    ] {
+        assert_close(a, b, 1e-5, &format!("{objective} {spec:?} log-probabilities"));
+    }
+    let len = at.values.len();
+    let a = gradient_of(&mut native, &batch, &log_rewards, objective, len);
+    let b = gradient_of(&mut *torch, &batch, &log_rewards, objective, len);
+    // Where everything is clamped there is no gradient at all.
+    let size = b.iter().fold(f32::MIN_POSITIVE, |m, g| m.max(g.abs()));
+    let scaled = |g: Vec<f32>| g.into_iter().map(|g| g / size).collect::<Vec<_>>();
+    assert_close(&scaled(a), &scaled(b), 1e-5, &format!("{objective} {spec:?} gradients"));
+    let choices = &batch.forward;
+    let a = native.edge_scores(Direction::Forward, choices, &batch.betas).unwrap();
+    let b = torch.edge_scores(Direction::Forward, choices, &batch.betas).unwrap();
+    assert_close(&a.scores, &b.scores, 1e-5, "scores");
+    assert_close(&a.scales, &b.scales, 1e-5, "scales");
 }
 
 fn assert_close(a: &[f32], b: &[f32], tolerance: f32, what: &str) {
@@ -191,6 +235,7 @@ fn probabilities_sum_to_one_over_distinct_neighbours() {
                     choices.step_row.push(row);
                     choices.step_edge.push(edge as u32);
                     choices.step_trajectory.push(edge as u32);
+                    choices.step_place.push(0);
                 }
                 let n = choices.steps();
                 let (mut forward, mut backward) = (Choices::new(env.state_width()), choices);
@@ -202,6 +247,7 @@ fn probabilities_sum_to_one_over_distinct_neighbours() {
                     backward,
                     betas: vec![1.7],
                     beta_of: vec![0; n],
+                    flows: None,
                 };
                 let out = backend.forward(&batch).unwrap();
                 let sum: f32 = out.forward.iter().chain(&out.backward).map(|log_p| log_p.exp()).sum();

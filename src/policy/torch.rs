@@ -1,7 +1,10 @@
 //! The libtorch backend: the plain arithmetic with autograd, on any device. Reference for `native`, and the GPU path.
 
 use super::native::steps::Clamp;
-use super::{Backend, BackendError, Batch, Choices, Direction, EdgeScores, LogProbs, Parameters};
+use super::spec::LOG_SCALE_LIMIT;
+use super::{
+    Backend, BackendError, BackwardPolicy, Batch, Choices, Direction, EdgeScores, LogProbs, Parameters, PolicySpec,
+};
 use crate::env::{Environment, States};
 use std::sync::Arc;
 use tch::{Device, Kind, TchError, Tensor};
@@ -14,7 +17,7 @@ pub struct TorchBackend {
     device: Device,
     /// All parameters as one leaf, `[layout.len()]`; its gradient is the flat gradient.
     flat: Tensor,
-    outputs: Option<[Tensor; 3]>,
+    outputs: Option<[Tensor; 4]>,
 }
 
 /// The device called `name`.
@@ -90,11 +93,11 @@ impl TorchBackend {
         dense.f_to_device(self.device)
     }
 
-    fn beta_codes(&self, betas: &[f32]) -> Result<Tensor, TchError> {
+    fn beta_codes(&self, betas: &[f32], encode: fn(&PolicySpec, f32, &mut Vec<f32>)) -> Result<Tensor, TchError> {
         let spec = &self.parameters.layout.spec;
         let mut codes = Vec::new();
-        betas.iter().for_each(|&beta| spec.encode_beta(beta, &mut codes));
-        let shape = [betas.len() as i64, spec.beta_features() as i64];
+        betas.iter().for_each(|&beta| encode(spec, beta, &mut codes));
+        let shape = [betas.len() as i64, (codes.len() / betas.len()) as i64];
         Tensor::f_from_slice(&codes)?.f_view(shape)?.f_to_device(self.device)
     }
 
@@ -110,19 +113,33 @@ impl TorchBackend {
         } else {
             "backward"
         };
-        let conditioning = self.parameters.layout.spec.conditioning;
+        let spec = &self.parameters.layout.spec;
+        let conditioning = spec.conditioning;
+        if direction == Direction::Backward && spec.backward == BackwardPolicy::Uniform {
+            let scores = Tensor::f_zeros([choices.edges() as i64], (Kind::Float, self.device))?;
+            return Ok((scores, None));
+        }
         let embed = |states: &States| self.mlp(&self.one_hot(states)?, &format!("{stem}.encoder"), 2);
         let sources = embed(choices.sources.states())?.f_index_select(0, &self.indices(&edge_sources(choices))?)?;
         let targets = embed(choices.targets.states())?.f_index_select(0, &self.indices(&choices.edge_target)?)?;
         let mut joined = vec![sources, targets];
         let mut scale = None;
         if conditioning.is_conditional() {
-            let embedded = self.mlp(&self.beta_codes(betas)?, &format!("{stem}.beta_encoder"), 3)?;
+            let embedded = self.mlp(
+                &self.beta_codes(betas, PolicySpec::encode_policy_beta)?,
+                &format!("{stem}.beta_encoder"),
+                3,
+            )?;
             if conditioning.scales_logits() {
-                scale = Some(
-                    self.mlp(&embedded, &format!("{stem}.logit_scaler"), 3)?
-                        .f_squeeze_dim(1)?,
-                );
+                let output = self
+                    .mlp(&embedded, &format!("{stem}.logit_scaler"), 3)?
+                    .f_squeeze_dim(1)?;
+                let limit = f64::from(LOG_SCALE_LIMIT);
+                scale = Some(if spec.has_positive_scale() {
+                    output.f_clamp(-limit, limit)?.f_exp()?
+                } else {
+                    output
+                });
             }
             if conditioning.embeds_beta() {
                 joined.push(embedded.f_index_select(0, &self.indices(&edge_groups(choices))?)?);
@@ -177,9 +194,28 @@ impl TorchBackend {
 
     fn log_z_tensor(&self, betas: &[f32]) -> Result<Tensor, TchError> {
         if self.parameters.layout.spec.conditioning.is_conditional() {
-            return self.mlp(&self.beta_codes(betas)?, "log_z", 3)?.f_squeeze_dim(1);
+            let codes = self.beta_codes(betas, PolicySpec::encode_beta)?;
+            return self.mlp(&codes, "log_z", 3)?.f_squeeze_dim(1);
         }
         self.tensor("log_z")?.f_expand([betas.len() as i64], false)
+    }
+
+    /// log F per row of the batch's flows.
+    fn log_flow(&self, batch: &Batch) -> Result<Tensor, TchError> {
+        let Some(flows) = &batch.flows else {
+            return Tensor::f_zeros([0], (Kind::Float, self.device));
+        };
+        let counts = flows.offsets.windows(2).map(|pair| pair[1] - pair[0]);
+        let row_state: Vec<u32> = (0..).zip(counts).flat_map(|(s, n)| vec![s; n as usize]).collect();
+        let mut joined = vec![
+            self.one_hot(&flows.states)?
+                .f_index_select(0, &self.indices(&row_state)?)?,
+        ];
+        if self.parameters.layout.spec.flow_beta_features() > 0 {
+            let codes = self.beta_codes(&batch.betas, PolicySpec::encode_beta)?;
+            joined.push(codes.f_index_select(0, &self.indices(&flows.row_beta)?)?);
+        }
+        self.mlp(&Tensor::f_cat(&joined, 1)?, "log_flow", 2)?.f_squeeze_dim(1)
     }
 }
 
@@ -195,22 +231,28 @@ impl Backend for TorchBackend {
         let forward = self.log_probabilities(Direction::Forward, batch)?;
         let backward = self.log_probabilities(Direction::Backward, batch)?;
         let log_z = self.log_z_tensor(&batch.betas)?;
+        let log_flow = self.log_flow(batch)?;
         let out = LogProbs {
             forward: host(&forward)?,
             backward: host(&backward)?,
             log_z: host(&log_z)?,
+            log_flow: host(&log_flow)?,
         };
-        self.outputs = Some([forward, backward, log_z]);
+        self.outputs = Some([forward, backward, log_z, log_flow]);
         Ok(out)
     }
 
     fn backward(&mut self, _batch: &Batch, upstream: &LogProbs, gradient: &mut [f32]) -> Result<(), BackendError> {
         let outputs = self.outputs.take().expect("backward follows forward");
         let mut total = Tensor::f_zeros([], (Kind::Float, self.device))?;
-        for (output, upstream) in outputs
-            .iter()
-            .zip([&upstream.forward, &upstream.backward, &upstream.log_z])
-        {
+        let upstream = [
+            &upstream.forward,
+            &upstream.backward,
+            &upstream.log_z,
+            &upstream.log_flow,
+        ];
+        // An objective without flows has no gradient for them.
+        for (output, upstream) in outputs.iter().zip(upstream).filter(|(_, u)| !u.is_empty()) {
             let upstream = Tensor::f_from_slice(upstream)?.f_to_device(self.device)?;
             total = total.f_add(&output.f_mul(&upstream)?.f_sum(Kind::Float)?)?;
         }

@@ -271,7 +271,7 @@ impl ActorSession {
                 indices: 0..run.batch,
                 version,
             }),
-            Mode::Sync => self.work.pop_front(),
+            Mode::Sync | Mode::Offline => self.work.pop_front(),
         };
         if let Some(work) = work {
             loaded.used = true;
@@ -292,8 +292,8 @@ impl ActorSession {
         }
         let (size, version) = match (run.mode, self.work.front()) {
             (Mode::Async, _) => (run.batch as usize, self.loaded()),
-            (Mode::Sync, Some(work)) => (work.indices.len(), Some(work.version)),
-            (Mode::Sync, None) => return Waiting::Work,
+            (Mode::Sync | Mode::Offline, Some(work)) => (work.indices.len(), Some(work.version)),
+            (Mode::Sync | Mode::Offline, None) => return Waiting::Work,
         };
         if !self.outbox.has_room(size) {
             Waiting::Acks

@@ -134,12 +134,14 @@ impl Check {
         let known = match self.mode {
             Mode::Sync => stated == PolicyVersion(round),
             Mode::Async => newest.is_some_and(|newest| stated <= newest),
+            // Its data set is given; it takes no trajectories.
+            Mode::Offline => false,
         };
         if !known {
             return Err(Rejection::Version { stated, newest });
         }
         let (rounds, batch) = match self.mode {
-            Mode::Sync => (self.rounds, self.batch),
+            Mode::Sync | Mode::Offline => (self.rounds, self.batch),
             Mode::Async => (MAX_BATCHES, MAX_ROLL),
         };
         if round >= rounds || index as usize >= batch {

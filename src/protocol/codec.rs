@@ -180,13 +180,13 @@ mod tests {
 
     fn to_actor() -> Vec<ToActor> {
         let [run, config] = ["r", "{}"].map(String::from);
-        let table = Some(Blob(vec![1, 2, 3]));
+        let attachment = Some(Blob(vec![1, 2, 3]));
         let newest = Some(PolicyVersion(4));
         vec![
             ToActor::Welcome(Box::new(Welcome {
                 run,
                 config,
-                table,
+                attachment,
                 next: Seq(3),
                 newest,
             })),
@@ -300,7 +300,7 @@ mod tests {
             let settings = FleetSettings {
                 run: "run".into(),
                 config: example_config(mode),
-                table: None,
+                attachment: None,
                 published: None,
                 known: Default::default(),
                 first_round: 0,

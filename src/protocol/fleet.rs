@@ -35,7 +35,7 @@ const MAX_SEQ: Seq = Seq(1 << 62);
 pub struct Fleet {
     run: String,
     config: String,
-    table: Option<Blob>,
+    attachment: Option<Blob>,
     window: usize,
     check: Check,
     known: HashMap<Incarnation, Seq>,
@@ -58,7 +58,7 @@ impl Fleet {
         let FleetSettings {
             run,
             config,
-            table,
+            attachment,
             published,
             known,
             first_round,
@@ -70,7 +70,7 @@ impl Fleet {
             window: super::window(&config),
             check: Check::new(&config, task),
             config: serde_json::to_string(&config).expect("a configuration is plain data"),
-            table,
+            attachment,
             known,
             peers: BTreeMap::new(),
             routes: HashMap::new(),
@@ -176,7 +176,7 @@ impl Fleet {
         let welcome = Welcome {
             run: self.run.clone(),
             config: self.config.clone(),
-            table: self.table.clone(),
+            attachment: self.attachment.clone(),
             next: peer.committed,
             newest: self.newest,
         };

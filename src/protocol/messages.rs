@@ -130,8 +130,8 @@ pub struct Welcome {
     pub run: String,
     /// The resolved configuration, as JSON (which, unlike positional MessagePack, allows for absent fields).
     pub config: String,
-    /// A score table of the user's own, where the config names one: the file's text.
-    pub table: Option<Blob>,
+    /// What is in the file that the task needs (scores, a model), where it needs one.
+    pub attachment: Option<Blob>,
     /// Everything below is committed.
     pub next: Seq,
     /// Newest weights there are; they follow by themselves.

@@ -6,10 +6,11 @@ mod world;
 use crate::beta::BetaDistribution;
 use crate::config::*;
 use crate::env::{Growth, SequenceEnv, States};
+use crate::objective::Objective;
 use crate::policy::{Conditioning, PolicySpec};
 use crate::rollout::Trajectory;
 use crate::task::reward::RewardShape;
-use crate::task::{ScoreError, Scorer, Task};
+use crate::task::{LOWER_HALF, ScoreError, Scorer, Task};
 use crate::units::PolicyVersion;
 use std::sync::Arc;
 use world::World;
@@ -45,26 +46,25 @@ fn async_fleets_keep_the_invariants_and_deliver_everything() {
 pub(crate) fn example_config(mode: Mode) -> RunConfig {
     RunConfig {
         seed: 1,
-        task: TaskConfig {
-            name: "example".into(),
-            table: None,
-            growth: Growth::PrependAppend,
-            reward: REWARD,
-        },
+        task: TaskConfig::new("example", REWARD),
         policy: PolicySpec::published(Conditioning::Logit),
         train: TrainConfig {
             mode,
-            objective: Objective::TrajectoryBalance,
+            objective: Objective::TRAJECTORY_BALANCE,
             rounds: 12,
             batch: 6,
             steps: 1,
             epsilon: 0.01,
             explore: BetaDistribution::Uniform { min: 1.0, max: 3.0 },
             beta: BetaDistribution::Uniform { min: 1.0, max: 3.0 },
+            beta_group: 1,
+            subtb_lambda: 0.9,
         },
         optimizer: OptimizerConfig {
             policy_lr: 1e-4,
             log_z_lr: 1e-2,
+            log_flow_lr: 1e-4,
+            final_lr: 1.0,
             clip_norm: 10.0,
         },
         replay: ReplayConfig {
@@ -72,6 +72,8 @@ pub(crate) fn example_config(mode: Mode) -> RunConfig {
             prioritized: true,
             top_share: 0.1,
             min_objects: 10,
+            trajectories: Replayed::Backward,
+            relabel: true,
             samples_per_insert: 2.0,
             error_band: 64.0,
         },
@@ -90,6 +92,7 @@ pub(crate) fn example_config(mode: Mode) -> RunConfig {
             keep_checkpoints: 1,
             max_staleness: 100,
         },
+        offline: LOWER_HALF,
     }
 }
 

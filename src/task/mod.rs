@@ -3,16 +3,19 @@
 //! A task is one file here and one line in [`KINDS`].
 
 pub mod eight_mers;
+pub mod gridworld;
 pub mod modes;
+pub mod oracle;
 pub mod reward;
+pub mod rna;
 pub mod table;
 pub mod tfbind8;
 
 pub use eight_mers::EightMersError;
 pub use table::{ScoreTable, TableError};
 
-use crate::config::TaskConfig;
-use crate::env::{Environment, Growth, States};
+use crate::config::{OfflineConfig, TaskConfig};
+use crate::env::{Environment, States};
 use crate::suggest::{did_you_mean, nearest};
 use reward::RewardShape;
 use std::fmt::Debug;
@@ -35,35 +38,39 @@ pub struct TaskKind {
     pub name: &'static str,
     /// What it is about, in a line.
     pub summary: &'static str,
-    /// The letters of its objects.
-    pub alphabet: &'static str,
-    /// Letters of an object.
-    pub length: usize,
-    /// How many objects there are.
-    pub objects: u64,
-    /// How many modes are listed with the built-in scores.
-    pub modes: usize,
-    /// Another score table can replace the built-in one.
-    pub takes_table: bool,
+    /// Its objects, in words.
+    pub objects: &'static str,
+    /// Keys of `[task]` that it takes besides name and reward.
+    pub takes: &'static [&'static str],
     /// The published settings, which are the defaults of a run.
     pub published: Published,
-    build: fn(&TaskConfig, Option<ScoreTable>) -> Result<Task, TaskError>,
+    /// The published settings of `[task]` itself; those that it does not take are None.
+    pub defaults: fn() -> TaskConfig,
+    /// Reads the file that the task needs, if it needs one; the learner hands it to actors.
+    pub attachment: fn(&TaskConfig) -> Result<Option<Vec<u8>>, TaskError>,
+    /// Builds the task from its configuration and what `attachment` read.
+    pub build: fn(&TaskConfig, Option<&[u8]>) -> Result<Task, TaskError>,
 }
 
 /// Settings of the published experiment on a task (METHOD.md, table of tasks).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Published {
-    /// How strings grow.
-    pub growth: Growth,
-    /// From score to reward.
-    pub reward: RewardShape,
     /// Hidden and embedding size of the policy.
     pub hidden: usize,
     /// Chance of a uniform action per step.
     pub epsilon: f32,
     /// Rounds of the online experiment.
     pub rounds: u64,
+    /// The data set of offline training.
+    pub offline: OfflineConfig,
 }
+
+/// The lower half of all objects.
+pub const LOWER_HALF: OfflineConfig = OfflineConfig {
+    sample: 0,
+    share: 0.5,
+    seed: 0,
+};
 
 impl TaskKind {
     /// The task of this name.
@@ -78,23 +85,32 @@ impl TaskKind {
             .ok_or_else(|| TaskError::unknown(name))
     }
 
-    /// How many states there are, partial and complete.
-    pub fn states(&self) -> u64 {
-        (0..=self.length as u32)
-            .map(|used| (self.alphabet.chars().count() as u64).pow(used))
-            .sum()
-    }
-
     /// The task with its published settings.
     pub fn config(&self) -> TaskConfig {
-        let Published { growth, reward, .. } = self.published;
-        TaskConfig {
-            name: self.name.into(),
-            table: None,
-            growth,
-            reward,
-        }
+        (self.defaults)()
     }
+
+    /// The keys of `[task]` that it takes.
+    pub fn takes_in_words(&self) -> String {
+        let keys: Vec<String> = self.takes.iter().map(|key| format!("task.{key}, ")).collect();
+        format!("task.name, {}task.reward", keys.concat())
+    }
+}
+
+/// For tasks that need no file.
+pub fn no_attachment(_: &TaskConfig) -> Result<Option<Vec<u8>>, TaskError> {
+    Ok(None)
+}
+
+/// The whole of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, TaskError> {
+    std::fs::read(path).map_err(|source| TaskError::Open {
+        path: path.into(),
+        source,
+    })
 }
 
 /// Why a task could not be built.
@@ -110,12 +126,6 @@ pub enum TaskError {
         /// All names.
         known: String,
     },
-    /// A score table was given to a task that has no use for one.
-    #[error("task {task:?} takes no score table")]
-    NoTable {
-        /// The task.
-        task: &'static str,
-    },
     /// A score table of another task.
     #[error("the score table has {found} scores, task {task:?} needs {needed}")]
     TableSize {
@@ -126,11 +136,24 @@ pub enum TaskError {
         /// Objects of the task.
         needed: usize,
     },
-    /// The configuration names a table, but nobody gave its scores.
-    #[error("the scores of table {} were not given (Task::load reads them)", .0.display())]
-    TableNotGiven(PathBuf),
-    /// A table could not be opened.
-    #[error("score table {} cannot be opened", path.display())]
+    /// The configuration names a file, but nobody gave what is in it.
+    #[error("what is in {} was not given (Task::load reads it)", .0.display())]
+    NotGiven(PathBuf),
+    /// What was given in place of a file is damaged.
+    #[error("the score table cannot be used")]
+    Scores(#[from] TableError),
+    /// A value of `[task]` that is missing or not allowed.
+    #[error("task.{key} = {value} is not allowed: {allowed}")]
+    Value {
+        /// The key within `[task]`.
+        key: &'static str,
+        /// The offending value.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// A file could not be opened.
+    #[error("{} cannot be opened", path.display())]
     Open {
         /// The file.
         path: PathBuf,
@@ -176,15 +199,21 @@ pub fn read_table(path: &Path) -> Result<ScoreTable, TaskError> {
 
 /// Gives raw scores to complete objects, a batch at a time.
 pub trait Scorer: Debug + Send + Sync {
-    /// Raw scores y, one per complete state (row of `objects`).
+    /// Raw scores y, one per complete state (row of `objects`). NaN: the object could not be scored (no answer in time,
+    /// a failure, a score that is not finite) and must not reach training.
     ///
     /// # Errors
-    /// When an oracle fails; a table never does.
+    /// When an oracle fails altogether; a table never does.
     fn score(&self, objects: &States) -> Result<Vec<f32>, ScoreError>;
 
     /// Every object, in alphabetical order, and its score, when the task is small enough to enumerate.
     fn enumerate(&self) -> Option<(States, Vec<f32>)> {
         None
+    }
+
+    /// How the oracle behind the scores is doing; all zero where there is none.
+    fn health(&self) -> oracle::OracleHealth {
+        oracle::OracleHealth::default()
     }
 }
 
@@ -209,27 +238,29 @@ pub struct Task {
 }
 
 impl Task {
-    /// The task that `config` describes; `table` replaces its built-in scores.
+    /// The task that `config` describes; `attachment` is what its kind's file holds ([`attachment`]).
     ///
     /// # Errors
-    /// An unknown name, a table of the wrong size, a task without tables, or a `config.table` without `table`.
-    pub fn build(config: &TaskConfig, table: Option<ScoreTable>) -> Result<Self, TaskError> {
-        let kind = TaskKind::find(&config.name)?;
-        match (&config.table, &table) {
-            (Some(path), None) => Err(TaskError::TableNotGiven(path.clone())),
-            (_, Some(_)) if !kind.takes_table => Err(TaskError::NoTable { task: kind.name }),
-            _ => (kind.build)(config, table),
-        }
+    /// An unknown name, a value that is not allowed, or an attachment that is missing or does not fit.
+    pub fn build(config: &TaskConfig, attachment: Option<&[u8]>) -> Result<Self, TaskError> {
+        (TaskKind::find(&config.name)?.build)(config, attachment)
     }
 
-    /// As [`Self::build`], with the scores of the file `config.table`, if it names one.
+    /// As [`Self::build`], with the file that the configuration names.
     ///
     /// # Errors
-    /// As [`Self::build`] and [`read_table`].
+    /// As [`Self::build`] and [`attachment`].
     pub fn load(config: &TaskConfig) -> Result<Self, TaskError> {
-        let table = config.table.as_deref().map(read_table).transpose()?;
-        Self::build(config, table)
+        Self::build(config, attachment(config)?.as_deref())
     }
+}
+
+/// What is in the file that a task needs: None when it needs none.
+///
+/// # Errors
+/// An unknown task, a file that cannot be read or is not what it should be.
+pub fn attachment(config: &TaskConfig) -> Result<Option<Vec<u8>>, TaskError> {
+    (TaskKind::find(&config.name)?.attachment)(config)
 }
 
 #[cfg(test)]
@@ -251,22 +282,22 @@ mod tests {
     fn a_named_table_is_never_silently_left_out() {
         let mut config = tfbind8::KIND.config();
         config.table = Some("missing/table.txt".into());
-        assert!(matches!(Task::build(&config, None), Err(TaskError::TableNotGiven(_))));
+        assert!(matches!(Task::build(&config, None), Err(TaskError::NotGiven(_))));
         let message = Task::load(&config).unwrap_err().to_string();
         assert!(message.contains("missing/table.txt"), "{message}");
     }
 
     #[test]
-    fn what_is_said_about_tasks_is_true() {
+    fn tasks_take_what_their_defaults_set() {
         for kind in KINDS {
-            let task = Task::build(&kind.config(), None).unwrap();
-            assert_eq!((task.modes.len(), task.name.as_str()), (kind.modes, kind.name));
-            assert_eq!(task.env.state_width(), kind.length);
-            if let Some((objects, scores)) = task.scorer.enumerate() {
-                assert_eq!(
-                    (objects.len() as u64, scores.len() as u64),
-                    (kind.objects, kind.objects)
-                );
+            let config = kind.config();
+            assert_eq!(config.name, kind.name);
+            for (key, set) in [
+                ("growth", config.growth.is_some()),
+                ("length", config.length.is_some()),
+                ("targets", config.targets.is_some()),
+            ] {
+                assert!(!set || kind.takes.contains(&key), "{} sets {key}", kind.name);
             }
         }
     }

@@ -7,7 +7,7 @@ use super::eight_mers::{ALPHABET, COUNT, LENGTH, reverse_complement};
 use super::modes::Modes;
 use super::reward::RewardShape;
 use super::table::{ScoreTable, TableScorer};
-use super::{Published, Scorer, Task, TaskError, TaskKind};
+use super::{LOWER_HALF, Published, Scorer, Task, TaskError, TaskKind, read_table};
 use crate::config::TaskConfig;
 use crate::env::{Growth, SequenceEnv};
 use std::sync::Arc;
@@ -16,25 +16,39 @@ use std::sync::Arc;
 pub const KIND: TaskKind = TaskKind {
     name: "tfbind8",
     summary: "DNA strings scored by the binding affinity of SIX6 (or another table of 8-mers)",
-    alphabet: ALPHABET,
-    length: LENGTH,
-    objects: COUNT as u64,
-    modes: PEAKS,
-    takes_table: true,
+    objects: "65536 strings of 8 letters of ACGT; 328 modes",
+    takes: &["table", "growth"],
     published: Published {
-        growth: Growth::PrependAppend,
-        reward: RewardShape {
-            cap: 10.0,
-            floor: 0.001,
-            y_max: 1.0,
-            exponent: 3.0,
-        },
         hidden: 128,
         epsilon: 0.01,
         rounds: 2000,
+        offline: LOWER_HALF,
     },
+    defaults,
+    attachment,
     build,
 };
+
+fn defaults() -> TaskConfig {
+    TaskConfig {
+        growth: Some(Growth::PrependAppend),
+        ..TaskConfig::new(
+            "tfbind8",
+            RewardShape {
+                cap: 10.0,
+                floor: 0.001,
+                y_max: 1.0,
+                exponent: 3.0,
+            },
+        )
+    }
+}
+
+/// Another table, where one is named.
+fn attachment(config: &TaskConfig) -> Result<Option<Vec<u8>>, TaskError> {
+    let table = config.table.as_deref().map(read_table).transpose()?;
+    Ok(table.map(|table| table.to_bytes()))
+}
 
 /// How many peaks count as modes: 0.5 % of all objects.
 const PEAKS: usize = (COUNT * 5).div_ceil(1000);
@@ -62,8 +76,12 @@ pub fn built_in_table() -> ScoreTable {
     ScoreTable::new(scores).expect("the embedded scores are finite, a test checks their hash")
 }
 
-fn build(config: &TaskConfig, table: Option<ScoreTable>) -> Result<Task, TaskError> {
-    let table = table.unwrap_or_else(built_in_table);
+fn build(config: &TaskConfig, attachment: Option<&[u8]>) -> Result<Task, TaskError> {
+    let table = match (attachment, &config.table) {
+        (Some(bytes), _) => ScoreTable::from_bytes(bytes)?,
+        (None, Some(path)) => return Err(TaskError::NotGiven(path.clone())),
+        (None, None) => built_in_table(),
+    };
     let found = table.scores().len();
     let scorer = TableScorer::new(table, ALPHABET.len(), LENGTH);
     let scorer = scorer.ok_or(TaskError::TableSize {
@@ -74,7 +92,11 @@ fn build(config: &TaskConfig, table: Option<ScoreTable>) -> Result<Task, TaskErr
     let (objects, scores) = scorer.enumerate().expect("a table lists its objects");
     Ok(Task {
         name: KIND.name.into(),
-        env: Arc::new(SequenceEnv::new(ALPHABET, LENGTH, config.growth)),
+        env: Arc::new(SequenceEnv::new(
+            ALPHABET,
+            LENGTH,
+            config.growth.unwrap_or(Growth::PrependAppend),
+        )),
         modes: Arc::new(Modes::peaks(&objects, &scores, PEAKS)),
         scorer: Arc::new(scorer),
         reward: config.reward,
@@ -128,7 +150,7 @@ mod tests {
     fn growth_and_reward_are_those_asked_for() {
         let mut config = KIND.config();
         assert_eq!(Task::build(&config, None).unwrap().env.action_count(), 8);
-        config.growth = Growth::AppendOnly;
+        config.growth = Some(Growth::AppendOnly);
         config.reward.cap = 7.0;
         let task = Task::build(&config, None).unwrap();
         assert_eq!((task.env.action_count(), task.reward.cap), (4, 7.0));
@@ -137,18 +159,20 @@ mod tests {
     #[test]
     fn another_table_brings_its_own_scores_and_modes() {
         let table = ScoreTable::new((0..COUNT).map(|rank| rank as f32 / COUNT as f32).collect()).unwrap();
-        let task = Task::build(&KIND.config(), Some(table)).unwrap();
+        let task = Task::build(&KIND.config(), Some(&table.to_bytes())).unwrap();
         assert_eq!(score(&task, "AAAAAAAC"), 1.0 / COUNT as f32);
         assert!(task.modes.contains(&[3; LENGTH]), "the last string is the best");
         let short = ScoreTable::new(vec![0.5; 12]).unwrap();
-        let message = Task::build(&KIND.config(), Some(short)).unwrap_err().to_string();
+        let message = Task::build(&KIND.config(), Some(&short.to_bytes()))
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("12") && message.contains("65536"), "{message}");
     }
 
     #[test]
     fn modes_are_the_published_list() {
         let task = Task::build(&KIND.config(), None).unwrap();
-        assert_eq!((task.modes.len(), KIND.modes), (328, 328));
+        assert_eq!(task.modes.len(), 328);
         let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/reference/tfbind8/modes_tfbind8.pkl");
         let Ok(pickle) = std::fs::read(&list) else {
             eprintln!(

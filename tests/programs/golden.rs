@@ -91,6 +91,11 @@ fn logit_agrees() {
 }
 
 #[test]
+fn detailed_balance_agrees() {
+    scores_agree("logit_db_s1");
+}
+
+#[test]
 fn layer_agrees() {
     scores_agree("layer_tb_s1");
 }

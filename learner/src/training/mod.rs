@@ -1,10 +1,12 @@
 //! The training thread: owns all tensors, turns trajectories into gradient steps, weights, metrics and checkpoints.
 //!
 //! It knows no socket and no database: trajectories come in and weights go out through bounded channels. `lockstep` is
-//! the published algorithm round by round, `free` lets actors and learner run under the samples-per-insert limiter.
+//! the published algorithm round by round, `free` lets actors and learner run under the samples-per-insert limiter,
+//! `offline` has no actors.
 
 mod free;
 mod lockstep;
+mod offline;
 mod recorder;
 #[cfg(test)]
 mod tests;
@@ -98,6 +100,7 @@ pub fn run(setup: Setup) -> anyhow::Result<End> {
     let end = match mode {
         Mode::Sync => lockstep::run(&mut training)?,
         Mode::Async => free::run(&mut training)?,
+        Mode::Offline => offline::run(&mut training)?,
     };
     training.finish(end)?;
     Ok(end)

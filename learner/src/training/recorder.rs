@@ -92,7 +92,8 @@ impl Recorder {
     fn row(&mut self, state: &TrainerState, data: &Dataset, inbox_full: bool) -> MetricsRow {
         let elapsed = self.reported.0.elapsed().as_secs_f64();
         let rate = (state.trajectories - self.reported.1) as f64 / elapsed;
-        let [forward, backward, log_z] = self.online.gradient_norms.map(Some);
+        let [forward, backward, log_z, log_flow] =
+            self.online.gradient_norms.map(|norm| Some(norm).filter(|&n| n > 0.0));
         let actors = (self.peers)().into_iter().map(|peer| ActorCount {
             name: peer.name.to_string(),
             trajectories: peer.taken,
@@ -115,6 +116,7 @@ impl Recorder {
             gradient_norm_forward: forward,
             gradient_norm_backward: backward,
             gradient_norm_log_z: log_z,
+            gradient_norm_log_flow: log_flow,
             skipped_steps: state.counters.get("skipped_steps").copied().unwrap_or_default(),
             trajectories_per_second: Some(rate).filter(|rate| rate.is_finite()),
             waiting_for: self.waiting_for(inbox_full),

@@ -82,8 +82,8 @@ async fn train(run: &PlannedRun, stops: watch::Receiver<u32>, watcher: &mut RunP
     if run.state == State::Begun {
         arguments.push("--resume".into());
     }
-    let actors = ACTORS;
-    let report = supervise(&Run { arguments, actors }, stops, watcher).await?;
+    let start = Run::new(&run.job.variant.config, arguments, ACTORS);
+    let report = supervise(&start, stops, watcher).await?;
     if report.is_complete() {
         run.finish(&report)?;
     }

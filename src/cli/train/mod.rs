@@ -35,7 +35,7 @@ Ctrl-C stops everything and leaves a run that can be resumed; a second Ctrl-C st
 pub struct Args {
     #[command(flatten)]
     source: Source,
-    /// Actor processes
+    /// Actor processes (offline training has none)
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=512))]
     actors: u32,
     /// Where the run is kept [default: runs/TASK-NUMBER]
@@ -77,10 +77,7 @@ impl Args {
             None => free_run_dir(&config.task.name)?,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let run = Run {
-            arguments: self.learner_arguments(&run_dir),
-            actors: self.actors,
-        };
+        let run = Run::new(&config, self.learner_arguments(&run_dir), self.actors);
         let report = runtime.block_on(async {
             let mut display = Display::new();
             let report = supervise(&run, stop_requests()?, &mut display).await;

@@ -2,6 +2,7 @@
 
 use super::children::{Event, Fleet, Learner};
 use super::report::Report;
+use thermoflow::config::{Mode, RunConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -12,9 +13,17 @@ const EVENTS: usize = 256;
 #[derive(Debug)]
 pub struct Run {
     /// The learner's command line.
-    pub arguments: Vec<String>,
+    arguments: Vec<String>,
     /// Actor processes.
-    pub actors: u32,
+    actors: u32,
+}
+
+impl Run {
+    /// A run of `config`, which `arguments` name, with `actors` actors; offline training has nothing for them to do.
+    pub fn new(config: &RunConfig, arguments: Vec<String>, actors: u32) -> Self {
+        let actors = if config.train.mode == Mode::Offline { 0 } else { actors };
+        Self { arguments, actors }
+    }
 }
 
 /// Who is told how a run is doing.

@@ -142,6 +142,18 @@ pub fn score_edges_backward(edges: Edges, on: Operands, upstream: &[f32], gradie
 /// `columns` is `[features, width]`, `out` `[states, width]`.
 #[multiversion(targets = "simd")]
 pub fn sum_columns(ones: &[u32], offsets: &[u32], columns: &[f32], bias: &[f32], out: &mut [f32]) {
+    sum_linear(ones, offsets, columns, bias, out);
+    out.iter_mut().for_each(|x| *x = leaky(*x));
+}
+
+/// As [`sum_columns`], without the activation.
+#[multiversion(targets = "simd")]
+pub fn sum_columns_linear(ones: &[u32], offsets: &[u32], columns: &[f32], bias: &[f32], out: &mut [f32]) {
+    sum_linear(ones, offsets, columns, bias, out);
+}
+
+#[inline(always)]
+fn sum_linear(ones: &[u32], offsets: &[u32], columns: &[f32], bias: &[f32], out: &mut [f32]) {
     let width = bias.len();
     for (pair, row) in offsets.windows(2).zip(out.chunks_exact_mut(width)) {
         row.copy_from_slice(bias);
@@ -150,7 +162,6 @@ pub fn sum_columns(ones: &[u32], offsets: &[u32], columns: &[f32], bias: &[f32],
                 .zip(row_of(columns, one, width))
                 .for_each(|(x, c)| *x += c);
         }
-        row.iter_mut().for_each(|x| *x = leaky(*x));
     }
 }
 
@@ -167,15 +178,28 @@ pub fn sum_columns_backward(
 ) {
     let width = bias.len();
     let rows = upstream.chunks_exact_mut(width).zip(activations.chunks_exact(width));
-    for (pair, (row, active)) in offsets.windows(2).zip(rows) {
+    for (row, active) in rows {
         for ((g, a), b) in row.iter_mut().zip(active).zip(bias.iter_mut()) {
             *g *= if *a > 0.0 { 1.0 } else { SLOPE };
             *b += *g;
         }
+    }
+    scatter(ones, offsets, upstream, width, columns);
+}
+
+/// Adds row i of `rows` (`[states, width]`) to the columns of the ones of state i.
+#[multiversion(targets = "simd")]
+pub fn scatter_columns(ones: &[u32], offsets: &[u32], rows: &[f32], width: usize, columns: &mut [f32]) {
+    scatter(ones, offsets, rows, width, columns);
+}
+
+#[inline(always)]
+fn scatter(ones: &[u32], offsets: &[u32], rows: &[f32], width: usize, columns: &mut [f32]) {
+    for (pair, row) in offsets.windows(2).zip(rows.chunks_exact(width)) {
         for &one in &ones[pair[0] as usize..pair[1] as usize] {
             row_of_mut(columns, one, width)
                 .iter_mut()
-                .zip(row.iter())
+                .zip(row)
                 .for_each(|(c, g)| *c += g);
         }
     }

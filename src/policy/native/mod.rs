@@ -2,14 +2,18 @@
 //!
 //! It agrees with [`super::TorchBackend`] to 1e-5 (tests/backends.rs); that one is the reference and the GPU path.
 
+mod flow;
 mod kernels;
 pub mod matrix;
 mod mlp;
 mod network;
 pub(crate) mod steps;
 
-use super::{Backend, BackendError, Batch, Choices, Direction, EdgeScores, Group, LogProbs, Parameters};
+use super::{
+    Backend, BackendError, BackwardPolicy, Batch, Choices, Direction, EdgeScores, Group, LogProbs, Parameters,
+};
 use crate::env::Environment;
+use flow::{FlowNetwork, FlowTape};
 use mlp::{Mlp, MlpTape};
 use network::{Folded, Network, Tape};
 use std::sync::Arc;
@@ -20,12 +24,15 @@ use steps::Clamp;
 pub struct NativeBackend {
     env: Arc<dyn Environment>,
     parameters: Parameters,
-    networks: [Network; 2],
+    /// None where P_B is uniform.
+    networks: [Option<Network>; 2],
     /// None until first used with the weights at hand: an actor never folds the backward policy.
     folded: [Option<Folded>; 2],
     log_z: Option<Mlp>,
     tapes: [Tape; 2],
     log_z_tape: Option<MlpTape>,
+    flow: Option<FlowNetwork>,
+    flow_tape: Option<FlowTape>,
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Forward, Direction::Backward];
@@ -35,13 +42,19 @@ impl NativeBackend {
     pub fn new(env: Arc<dyn Environment>, parameters: &Parameters) -> Self {
         let layout = &parameters.layout;
         let conditional = layout.spec.conditioning.is_conditional();
+        let network = |direction| {
+            let uniform = direction == Direction::Backward && layout.spec.backward == BackwardPolicy::Uniform;
+            (!uniform).then(|| Network::new(layout, direction))
+        };
         Self {
             env,
-            networks: DIRECTIONS.map(|direction| Network::new(layout, direction)),
+            networks: DIRECTIONS.map(network),
             folded: [None, None],
             log_z: conditional.then(|| Mlp::new(layout, "log_z")),
             tapes: [Tape::default(), Tape::default()],
             log_z_tape: None,
+            flow: FlowNetwork::new(layout),
+            flow_tape: None,
             parameters: parameters.clone(),
         }
     }
@@ -49,7 +62,10 @@ impl NativeBackend {
     /// Scores the edges of `choices` into the direction's tape.
     fn score(&mut self, direction: Direction, choices: &Choices, betas: &[f32]) {
         let values = &self.parameters.values;
-        let network = &self.networks[direction as usize];
+        let Some(network) = &self.networks[direction as usize] else {
+            self.tapes[direction as usize].score_uniformly(choices);
+            return;
+        };
         let folded = self.folded[direction as usize].get_or_insert_with(|| network.fold(values));
         network.forward(
             &*self.env,
@@ -93,10 +109,16 @@ impl Backend for NativeBackend {
         });
         self.log_z_tape = self.run_log_z(&batch.betas);
         let log_z = self.log_z_values(self.log_z_tape.as_ref(), &batch.betas);
+        let flows = self.flow.as_ref().zip(batch.flows.as_ref());
+        let flows =
+            flows.map(|(network, flows)| network.forward(&*self.env, &self.parameters.values, flows, &batch.betas));
+        let (log_flow, tape) = flows.unzip();
+        self.flow_tape = tape;
         Ok(LogProbs {
             forward,
             backward,
             log_z,
+            log_flow: log_flow.unwrap_or_default(),
         })
     }
 
@@ -104,15 +126,22 @@ impl Backend for NativeBackend {
         let clamp = Clamp::of(&self.parameters.layout.spec);
         let values = &self.parameters.values;
         for (direction, upstream) in DIRECTIONS.into_iter().zip([&upstream.forward, &upstream.backward]) {
+            let Some(network) = &self.networks[direction as usize] else {
+                continue;
+            };
             let (choices, tape) = (batch.choices(direction), &mut self.tapes[direction as usize]);
             let (scores, scales) = steps::log_probabilities_backward(choices, tape, &batch.beta_of, clamp, upstream);
             let folded = self.folded[direction as usize].as_ref().expect("folded by forward");
-            let network = &self.networks[direction as usize];
             network.backward(values, folded, (choices, tape), (&scores, scales), gradient);
         }
         match (&self.log_z, &self.log_z_tape) {
             (Some(mlp), Some(tape)) => drop(mlp.backward(values, tape, upstream.log_z.clone(), gradient)),
             _ => gradient[self.parameters.layout.group(Group::LogZ).start] += upstream.log_z.iter().sum::<f32>(),
+        }
+        if let (Some(network), Some(flows), Some(tape)) = (&self.flow, &batch.flows, &self.flow_tape)
+            && !upstream.log_flow.is_empty()
+        {
+            network.backward(values, flows, tape, &upstream.log_flow, gradient);
         }
         Ok(())
     }

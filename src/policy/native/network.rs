@@ -8,6 +8,7 @@ use super::kernels::{self, Edges, Operands, OperandsGradient};
 use super::matrix::{Into, Matrix, MatrixMut, multiply};
 use super::mlp::{Mlp, MlpTape};
 use crate::env::{Environment, States};
+use crate::policy::spec::LOG_SCALE_LIMIT;
 use crate::policy::{Choices, Direction, Layout, PolicySpec};
 use std::ops::Range;
 
@@ -64,6 +65,13 @@ pub struct Tape {
     /// T(β), per β; empty when logits are not scaled.
     pub scales: Vec<f32>,
     scratch: Scratch,
+}
+
+impl Tape {
+    /// Scores of a policy without a network: all the same.
+    pub fn score_uniformly(&mut self, choices: &Choices) {
+        zeros(&mut self.scores, choices.edges());
+    }
 }
 
 /// Buffers of the backward pass.
@@ -202,7 +210,9 @@ impl Network {
         }
         tape.beta = self.beta_encoder.as_ref().map(|encoder| {
             let mut codes = Vec::with_capacity(betas.len() * self.spec.beta_features());
-            betas.iter().for_each(|&beta| self.spec.encode_beta(beta, &mut codes));
+            betas
+                .iter()
+                .for_each(|&beta| self.spec.encode_policy_beta(beta, &mut codes));
             encoder.forward(values, codes)
         });
         tape.projected_beta = match &tape.beta {
@@ -211,15 +221,32 @@ impl Network {
         };
         let scaler = self.logit_scaler.as_ref().zip(tape.beta.as_ref());
         tape.scaler = scaler.map(|(scaler, tape)| scaler.forward(values, tape.output().to_vec()));
-        tape.scales = tape
-            .scaler
-            .as_ref()
-            .map_or_else(Vec::new, |tape| tape.output().to_vec());
+        tape.scales.clear();
+        tape.scales
+            .extend(tape.scaler.iter().flat_map(MlpTape::output).map(|&t| self.scale(t)));
         let mut scores = std::mem::take(&mut tape.scores);
         let bias = values[self.scorer[3].start];
         let out = zeros(&mut scores, choices.edges());
         kernels::score_edges(edges_of(choices), self.operands(values, tape), bias, out);
         tape.scores = scores;
+    }
+
+    /// T from what the scaler says.
+    fn scale(&self, output: f32) -> f32 {
+        if self.spec.has_positive_scale() {
+            output.clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT).exp()
+        } else {
+            output
+        }
+    }
+
+    /// From the gradient for T to that for what the scaler says, in place.
+    fn scale_backward(&self, tape: &Tape, scaler: &MlpTape, gradient: &mut [f32]) {
+        if self.spec.has_positive_scale() {
+            for ((g, t), output) in gradient.iter_mut().zip(&tape.scales).zip(scaler.output()) {
+                *g *= if output.abs() < LOG_SCALE_LIMIT { *t } else { 0.0 };
+            }
+        }
     }
 
     fn project_beta(&self, values: &[f32], embedded: &[f32]) -> Vec<f32> {
@@ -341,7 +368,14 @@ impl Network {
         }
     }
 
-    fn beta_backward(&self, values: &[f32], tape: &Tape, projected: &[f32], scales: Vec<f32>, gradient: &mut [f32]) {
+    fn beta_backward(
+        &self,
+        values: &[f32],
+        tape: &Tape,
+        projected: &[f32],
+        mut scales: Vec<f32>,
+        gradient: &mut [f32],
+    ) {
         let (Some(encoder), Some(embedded)) = (&self.beta_encoder, &tape.beta) else {
             return;
         };
@@ -364,8 +398,9 @@ impl Network {
                 weight,
             );
         }
-        if let (Some(scaler), Some(tape)) = (&self.logit_scaler, &tape.scaler) {
-            let below = scaler.backward(values, tape, scales, gradient);
+        if let (Some(scaler), Some(output)) = (&self.logit_scaler, &tape.scaler) {
+            self.scale_backward(tape, output, &mut scales);
+            let below = scaler.backward(values, output, scales, gradient);
             upstream.iter_mut().zip(below).for_each(|(g, b)| *g += b);
         }
         encoder.backward(values, embedded, upstream, gradient);

@@ -36,8 +36,8 @@ pub enum Action {
     Configure {
         /// The run's configuration.
         config: Box<RunConfig>,
-        /// The text of the user's own score table, if the task has one.
-        table: Option<Blob>,
+        /// What is in the file that the task needs, if it needs one.
+        attachment: Option<Blob>,
     },
     /// Use these weights from now on.
     Load {

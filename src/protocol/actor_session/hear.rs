@@ -72,7 +72,7 @@ impl ActorSession {
             }
             Some(_) => {}
             None => match serde_json::from_str::<RunConfig>(&welcome.config) {
-                Ok(config) => self.configure(config, welcome.run, welcome.table, out),
+                Ok(config) => self.configure(config, welcome.run, welcome.attachment, out),
                 Err(error) => {
                     let reason = format!("the learner's configuration is not understood: {error}");
                     return self.exit(Exit::Refused(reason), out);
@@ -88,7 +88,7 @@ impl ActorSession {
         self.acknowledged(now, welcome.next, true, welcome.newest);
     }
 
-    fn configure(&mut self, config: RunConfig, id: String, table: Option<Blob>, out: &mut Vec<Action>) {
+    fn configure(&mut self, config: RunConfig, id: String, attachment: Option<Blob>, out: &mut Vec<Action>) {
         let batch = config.actor.batch as u32;
         self.outbox = Outbox::new(crate::protocol::window(&config));
         self.run = Some(Run {
@@ -99,7 +99,7 @@ impl ActorSession {
         });
         out.push(Action::Configure {
             config: Box::new(config),
-            table,
+            attachment,
         });
     }
 
@@ -134,7 +134,7 @@ impl ActorSession {
         let version = weights.version;
         let wanted = match run.mode {
             // A resumed learner repeats rounds: its versions are the rounds, not the age.
-            Mode::Sync => self.loaded() != Some(version),
+            Mode::Sync | Mode::Offline => self.loaded() != Some(version),
             Mode::Async => self.loaded() < Some(version),
         };
         if wanted && (0.0..=1.0).contains(&weights.progress) {

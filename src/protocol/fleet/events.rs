@@ -75,8 +75,8 @@ pub struct FleetSettings {
     pub run: String,
     /// Its configuration.
     pub config: RunConfig,
-    /// The text of the user's own score table.
-    pub table: Option<Blob>,
+    /// What is in the file that the task needs.
+    pub attachment: Option<Blob>,
     /// Async mode: the newest version that an earlier life of the learner may have published.
     pub published: Option<PolicyVersion>,
     /// What the replay holds: the next trajectory of each incarnation.

@@ -10,6 +10,8 @@ fn config(prioritized: bool, min_objects: usize) -> ReplayConfig {
         prioritized,
         top_share: 0.1,
         min_objects,
+        trajectories: crate::config::Replayed::Backward,
+        relabel: true,
         samples_per_insert: 2.0,
         error_band: 64.0,
     }

@@ -81,7 +81,7 @@ impl World {
         let batch: Vec<_> = request
             .indices
             .map(|index| match self.mode {
-                Mode::Sync => example_trajectory(request.round, index),
+                Mode::Sync | Mode::Offline => example_trajectory(request.round, index),
                 Mode::Async => Trajectory {
                     policy_version,
                     ..example_trajectory(request.round, index)

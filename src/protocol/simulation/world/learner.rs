@@ -19,7 +19,7 @@ impl World {
         let settings = FleetSettings {
             run: "run".into(),
             config,
-            table: None,
+            attachment: None,
             published: self.disk.reserved.checked_sub(1).map(PolicyVersion),
             known,
             first_round,
@@ -33,7 +33,7 @@ impl World {
             round: None,
         });
         match self.mode {
-            Mode::Sync => self.start_round(first_round),
+            Mode::Sync | Mode::Offline => self.start_round(first_round),
             Mode::Async => {
                 // Its first weights come some time later: actors that outlived it may be faster.
                 self.disk.reserved += RESERVE;
