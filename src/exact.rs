@@ -5,6 +5,7 @@
 use crate::env::{Environment, Neighbours, StateIndex, States};
 use crate::policy::native::steps::{self, Clamp};
 use crate::policy::{Backend, BackendError, Choices, Direction, PolicySpec};
+use crate::task::{ScoreError, Task};
 use serde::Serialize;
 
 /// States scored at once: bounds the memory of the projected targets.
@@ -152,6 +153,44 @@ impl<'a> ExactPolicy<'a> {
         }
         self.scored_at = Some(beta);
         Ok(scale)
+    }
+}
+
+/// All objects of a task with their rewards, to measure policies against.
+#[derive(Debug, Clone)]
+pub struct Enumerated {
+    /// The way to them.
+    pub graph: StateGraph,
+    /// log R of every complete object, in the order of [`StateGraph::complete`].
+    pub log_rewards: Vec<f32>,
+}
+
+impl Enumerated {
+    /// Enumerates and scores; only for tasks whose scorer enumerates as well ([`crate::task::Scorer::enumerate`]).
+    ///
+    /// # Errors
+    /// When an object cannot be scored.
+    pub fn new(task: &Task) -> Result<Self, ScoreError> {
+        let graph = StateGraph::new(&*task.env);
+        let scores = task.scorer.score(&graph.objects())?;
+        let log_rewards = scores.into_iter().map(|y| task.reward.log_reward(y)).collect();
+        Ok(Self { graph, log_rewards })
+    }
+
+    /// Compares the policy with the target at `beta`; `exact` is of this graph, `backend` of the same policy.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn measure(
+        &self,
+        exact: &mut ExactPolicy,
+        env: &dyn Environment,
+        backend: &mut dyn Backend,
+        beta: f32,
+    ) -> Result<ExactMetrics, BackendError> {
+        let log_p = exact.log_probabilities(env, backend, beta)?;
+        let log_z = backend.log_z(&[beta])?[0];
+        Ok(ExactMetrics::new(beta, &log_p, &self.log_rewards, log_z))
     }
 }
 

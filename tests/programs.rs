@@ -4,6 +4,8 @@
 mod commands;
 #[path = "programs/data.rs"]
 mod data;
+#[path = "programs/experiment.rs"]
+mod experiment;
 #[path = "programs/fleet.rs"]
 mod fleet;
 #[path = "programs/golden.rs"]

@@ -4,7 +4,7 @@ use super::policy::{Policy, Source, parse_beta};
 use super::{BadInput, Output};
 use serde::Serialize;
 use std::io::Write;
-use thermoflow::exact::{ExactMetrics, ExactPolicy, StateGraph};
+use thermoflow::exact::{Enumerated, ExactMetrics, ExactPolicy};
 use thermoflow::sampling::Sampler;
 
 const EXAMPLES: &str = "\
@@ -76,16 +76,13 @@ impl Args {
             return Err(BadInput(message).into());
         }
         let spinner = indicatif::ProgressBar::new(self.beta.len() as u64);
-        let graph = StateGraph::new(&*task.env);
-        let scores = task.scorer.score(&graph.objects())?;
-        let log_rewards: Vec<f32> = scores.into_iter().map(|y| task.reward.log_reward(y)).collect();
+        let all = Enumerated::new(task)?;
         let mut backend = policy.backend()?;
-        let mut exact = ExactPolicy::new(&graph, &policy.parameters.layout.spec);
+        let mut exact = ExactPolicy::new(&all.graph, &policy.parameters.layout.spec);
         let metrics = self.beta.iter().map(|&beta| {
-            let log_p = exact.log_probabilities(&*task.env, &mut *backend, beta)?;
-            let log_z = backend.log_z(&[beta])?[0];
+            let metrics = all.measure(&mut exact, &*task.env, &mut *backend, beta)?;
             spinner.inc(1);
-            Ok(ExactMetrics::new(beta, &log_p, &log_rewards, log_z))
+            Ok(metrics)
         });
         let metrics = metrics.collect();
         spinner.finish_and_clear();

@@ -8,6 +8,7 @@ mod config;
 mod data;
 mod doctor;
 mod evaluate;
+mod experiment;
 mod output;
 mod policy;
 mod reward;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use thermoflow::checkpoint::CheckpointError;
 use thermoflow::config::{ConfigError, Invalid};
 use thermoflow::env::EnvError;
+use thermoflow::experiment::ExperimentError;
 use thermoflow::policy::BackendError;
 use thermoflow::scoring::ScoringError;
 use thermoflow::task::TaskError;
@@ -68,6 +70,7 @@ enum Command {
     Sample(sample::Args),
     Score(score::Args),
     Evaluate(evaluate::Args),
+    Experiment(experiment::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
     /// Runs the learner alone, for a cluster (starts the program thermoflow-learner)
@@ -89,6 +92,7 @@ impl Command {
             Self::Sample(args) => args.run(out),
             Self::Score(args) => args.run(out),
             Self::Evaluate(args) => args.run(out),
+            Self::Experiment(args) => args.run(out),
             Self::Bench(args) => args.run(out),
             Self::Doctor(args) => args.run(out),
             Self::Learner(args) => args.run("thermoflow-learner"),
@@ -138,6 +142,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
             || cause.is::<ScoringError>()
             || cause.is::<BlockDataError>()
             || cause.is::<ImportError>()
+            || matches!(cause.downcast_ref(), Some(ExperimentError::Unknown { .. }))
             || matches!(cause.downcast_ref(), Some(BackendError::Device(_)))
     };
     if let Some(learner) = error.downcast_ref::<train::LearnerFailed>() {

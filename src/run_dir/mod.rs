@@ -8,7 +8,7 @@
 mod compare;
 mod error;
 
-pub use compare::{Difference, MAY_CHANGE};
+pub use compare::{Difference, MAY_CHANGE, differences};
 pub use error::RunDirError;
 
 use crate::config::RunConfig;

@@ -1,7 +1,7 @@
 //! The learner and the actors as child processes.
 
-use super::display::Display;
 use super::report::{Line, Report};
+use super::supervise::Watcher;
 use crate::cli::sibling;
 use anyhow::Context;
 use std::process::Stdio;
@@ -114,7 +114,7 @@ impl Fleet {
     }
 
     /// Waits for the actors after the learner's end; `told` says that it has told them.
-    pub async fn end(mut self, told: bool, events: &mut mpsc::Receiver<Event>, display: &mut Display) {
+    pub async fn end(mut self, told: bool, events: &mut mpsc::Receiver<Event>, watcher: &mut impl Watcher) {
         // No restarts from here on. Those that were told end by themselves, the others when their pipe closes.
         let _ = self.stop.send(true);
         let deadline = tokio::time::sleep(END_WITHIN);
@@ -123,7 +123,7 @@ impl Fleet {
             tokio::select! {
                 ended = self.actors.join_next() => if ended.is_none() { return },
                 Some(event) = events.recv() => if let (Event::ActorSays(line), false) = (event, told) {
-                    display.line(&line);
+                    watcher.line(&line);
                 },
                 () = &mut deadline => return self.actors.abort_all(),
             }

@@ -1,6 +1,7 @@
 //! Live progress on stderr: bars on a terminal, a plain line now and then elsewhere.
 
 use super::report::Report;
+use super::supervise::Watcher;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -34,8 +35,16 @@ impl Display {
         }
     }
 
-    /// Shows where training is.
-    pub fn update(&mut self, report: &Report) {
+    /// Takes the bars away.
+    pub fn end(&self) {
+        self.rounds.finish_and_clear();
+        self.numbers.finish_and_clear();
+        self.actors.finish_and_clear();
+    }
+}
+
+impl Watcher for Display {
+    fn progress(&mut self, report: &Report) {
         if self.terminal {
             self.rounds.set_length(report.rounds);
             self.rounds.set_position(report.round);
@@ -52,16 +61,8 @@ impl Display {
         }
     }
 
-    /// Prints a line above the bars.
-    pub fn line(&self, line: &str) {
+    fn line(&mut self, line: &str) {
         // There is nobody left to tell when stderr is closed.
         self.all.suspend(|| drop(writeln!(std::io::stderr(), "{line}")));
-    }
-
-    /// Takes the bars away.
-    pub fn end(&self) {
-        self.rounds.finish_and_clear();
-        self.numbers.finish_and_clear();
-        self.actors.finish_and_clear();
     }
 }

@@ -6,19 +6,19 @@
 mod children;
 mod display;
 mod report;
+mod supervise;
+
+pub use report::Report;
+pub use supervise::{LearnerFailed, Run, Watcher, stop_requests, supervise};
 
 use super::config::Source;
 use super::{BadInput, Output};
 use anyhow::Context;
-use children::{Event, Fleet, Learner};
 use display::Display;
-use report::Report;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use thermoflow::config::{Mode, RawConfig};
+use thermoflow::config::RawConfig;
 use thermoflow::task::Task;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,9 +28,6 @@ Examples:
   thermoflow train configs/tfbind8.toml --run-dir runs/a --resume  go on where it stopped
 
 Ctrl-C stops everything and leaves a run that can be resumed; a second Ctrl-C stops at once.";
-
-/// Events of children that wait to be handled. They come at human speed; a full channel makes a child's reader wait.
-const EVENTS: usize = 256;
 
 /// Trains on this machine: a learner and actors, with live progress
 #[derive(Debug, clap::Args)]
@@ -64,15 +61,6 @@ pub struct Args {
     json: bool,
 }
 
-/// The learner's own words; it decided how bad it is.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct LearnerFailed {
-    message: String,
-    /// The learner's exit code.
-    pub code: u8,
-}
-
 impl Args {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
         let mut flags = RawConfig {
@@ -89,12 +77,13 @@ impl Args {
             None => free_run_dir(&config.task.name)?,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let actors = if config.train.mode == Mode::Offline {
-            0
-        } else {
-            self.actors
-        };
-        let report = runtime.block_on(self.supervise(&run_dir, actors))?;
+        let run = Run::new(&config, self.learner_arguments(&run_dir), self.actors);
+        let report = runtime.block_on(async {
+            let mut display = Display::new();
+            let report = supervise(&run, stop_requests()?, &mut display).await;
+            display.end();
+            report
+        })?;
         self.print(&report, &run_dir, out)
     }
 
@@ -118,63 +107,6 @@ impl Args {
             arguments.push("--resume".into());
         }
         arguments
-    }
-
-    /// Runs the children until the learner ends; returns its last words.
-    async fn supervise(&self, run_dir: &Path, actors: u32) -> anyhow::Result<Report> {
-        let (sender, mut events) = mpsc::channel(EVENTS);
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let mut learner = Learner::start(&self.learner_arguments(run_dir), sender.clone())?;
-        let mut fleet: Option<Fleet> = None;
-        let mut display = Display::new();
-        let mut last = None;
-        let mut error = None;
-        let code = loop {
-            let event = tokio::select! {
-                event = events.recv() => event.expect("this function holds a sender"),
-                _ = interrupt.recv() => Event::Stop,
-                _ = terminate.recv() => Event::Stop,
-            };
-            match event {
-                Event::Listening(address) => fleet = Some(Fleet::start(actors, &address, &sender)?),
-                Event::Progress(report) => {
-                    display.update(&report);
-                    last = Some(*report);
-                }
-                Event::LearnerSays(line) => match line.strip_prefix("error: ") {
-                    Some(message) => error = Some(message.to_string()),
-                    None => display.line(&line),
-                },
-                Event::ActorSays(line) => display.line(&line),
-                Event::LearnerEnded(code) => break code,
-                Event::Stop if learner.stop() => {
-                    display.line("stopping: the learner writes a checkpoint (Ctrl-C again: at once)")
-                }
-                Event::Stop => {
-                    learner.kill();
-                    fleet.take();
-                    return Err(anyhow::anyhow!(
-                        "stopped at once; --resume goes on from the last checkpoint"
-                    ));
-                }
-            }
-        };
-        if let Some(fleet) = fleet {
-            fleet.end(code == 0, &mut events, &mut display).await;
-        }
-        display.end();
-        match (code, last) {
-            (0, Some(report)) => Ok(report),
-            (0, None) => Err(anyhow::anyhow!("the learner ended without a word")),
-            (code, _) => {
-                let message = error.unwrap_or_else(|| format!("the learner ended with exit code {code}"));
-                Err(LearnerFailed {
-                    message,
-                    code: code.clamp(1, 2) as u8,
-                }
-                .into())
-            }
-        }
     }
 
     fn print(&self, report: &Report, run_dir: &Path, out: &mut Output) -> anyhow::Result<()> {

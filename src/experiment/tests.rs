@@ -1,0 +1,114 @@
+//! Experiments are set up, and findings made of reports, without any run.
+
+use super::*;
+use crate::metrics::MetricsRow;
+
+const SHORT: Options = Options { rounds: Some(40) };
+
+/// Reports as a run would make them: the loss falls, modes are found.
+fn pretend(job: Job) -> FinishedJob {
+    let row = |round: u64| MetricsRow {
+        round,
+        modes: round / (2 + job.seed),
+        loss_online: Some(100.0 / round as f64 + job.seed as f64),
+        ..MetricsRow::default()
+    };
+    let rows = (1..=job.variant.config.train.rounds).map(row).collect();
+    FinishedJob {
+        job,
+        run_dir: "nowhere".into(),
+        rows,
+    }
+}
+
+fn finished(experiment: &Experiment) -> Vec<FinishedJob> {
+    let jobs = experiment.jobs(&SHORT, &[0, 1]).unwrap();
+    jobs.into_iter().map(pretend).collect()
+}
+
+#[test]
+fn every_experiment_has_runs_that_can_be_told_apart_and_makes_figures_of_them() {
+    for experiment in EXPERIMENTS {
+        let full = experiment.jobs(&Options::default(), &[0, 1, 2]).unwrap();
+        let mut names: Vec<String> = full.iter().map(Job::name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), full.len(), "{}", experiment.name);
+        for job in &full {
+            job.variant.config.check().unwrap();
+            assert_eq!(job.seed, job.variant.config.seed);
+            let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+            assert!(job.name().chars().all(plain), "{}", job.name());
+        }
+        assert!(
+            experiment
+                .jobs(&SHORT, &[0])
+                .unwrap()
+                .iter()
+                .all(|job| job.variant.config.train.rounds == 40)
+        );
+    }
+}
+
+#[test]
+fn figures_and_tables_hold_every_variant() {
+    for experiment in [&modes::EXPERIMENT, &stability::EXPERIMENT] {
+        let findings = (experiment.analyse)(&finished(experiment)).unwrap();
+        for figure in &findings.figures {
+            let svg = figure.figure.svg().unwrap();
+            assert!(
+                ["logit", "layer", "unconditional"]
+                    .iter()
+                    .all(|label| svg.contains(label))
+            );
+        }
+        assert!(
+            findings
+                .tables
+                .iter()
+                .all(|table| table.rows.iter().all(|row| row.len() == table.header.len()))
+        );
+        assert!(findings.tables.iter().any(|table| table.rows.len() == 3));
+    }
+}
+
+#[test]
+fn the_csv_has_every_number_of_every_run() {
+    let jobs = finished(&stability::EXPERIMENT);
+    let more = (stability::EXPERIMENT.analyse)(&jobs).unwrap().records;
+    let mut text = Vec::new();
+    write_csv("stability", &jobs, &more, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.starts_with("experiment,variant,seed,round,beta,metric,value\n"));
+    assert!(
+        text.contains("\nstability,tfbind8-layer,1,40,,loss_online,3.5\n"),
+        "{text}"
+    );
+    assert_eq!(text.matches(",loss_online,").count(), 6 * 40);
+    assert_eq!(text.matches(",loss_online_last_tenth,").count(), 6);
+}
+
+#[test]
+fn an_unknown_experiment_names_the_nearest() {
+    let error = Experiment::find("mode").unwrap_err().to_string();
+    assert!(error.contains("\"mode\"") && error.contains("did you mean \"modes\"") && error.contains("stability"));
+}
+
+#[test]
+fn means_over_seeds_and_rounds() {
+    let curves = [vec![(1.0, 1.0), (2.0, 4.0)], vec![(1.0, 3.0), (2.0, 6.0), (3.0, 9.0)]];
+    let points = spread_by_x(&curves);
+    assert_eq!(
+        points
+            .iter()
+            .map(|point| [point.x, point.y, point.low, point.high])
+            .collect::<Vec<_>>(),
+        [[1.0, 2.0, 1.0, 3.0], [2.0, 5.0, 4.0, 6.0]]
+    );
+    assert_eq!(
+        mean_of_last(2, &[(1.0, 1.0), (2.0, 3.0), (3.0, 7.0)]),
+        [(1.0, 1.0), (2.0, 2.0), (3.0, 5.0)]
+    );
+    assert_eq!(spread([f64::NAN]), None);
+    assert_eq!(format!("{:.1}", spread([1.0, 2.0]).unwrap()), "1.5 (1.0 … 2.0)");
+}
