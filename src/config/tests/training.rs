@@ -57,6 +57,6 @@ fn train_offline(config: &RunConfig, task: &Task) -> Vec<f64> {
     let mut trainer = Trainer::new(config, task).unwrap();
     let (objects, scores) = offline::data_set(task, &config.offline).unwrap();
     trainer.remember_objects(&objects, &scores);
-    let mut round = |draw| trainer.train_replay(draw, 0.0).unwrap().unwrap().loss;
-    (0..ROUNDS).map(|draw| round(draw)).collect()
+    let round = |draw| trainer.train_replay(draw, 0.0).unwrap().unwrap().loss;
+    (0..ROUNDS).map(round).collect()
 }
