@@ -95,6 +95,7 @@ mirror! {
         thermometer_range: Option<[f32; 2]>,
         logit_scale: Option<LogitScale>,
         beta_limit: Option<f32>,
+        edge_offset: Option<bool>,
         backward: Option<BackwardPolicy>,
         state_flow: Option<bool>,
     }
@@ -281,6 +282,7 @@ impl RawPolicy {
             logit_scale: self.logit_scale.unwrap_or(defaults.logit_scale),
             // What offline training never sees is far away, and sharper logits would only sharpen mistakes.
             beta_limit: self.beta_limit.or((train.mode == Mode::Offline).then_some(high)),
+            edge_offset: self.edge_offset.unwrap_or(defaults.edge_offset),
             backward: self.backward.unwrap_or(if objective.uniform_backward {
                 BackwardPolicy::Uniform
             } else {
