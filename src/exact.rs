@@ -175,10 +175,18 @@ impl Enumerated {
     /// Enumerates and scores; only for tasks whose scorer enumerates as well ([`crate::task::Scorer::enumerate`]).
     ///
     /// # Errors
-    /// When an object cannot be scored.
+    /// When an object cannot be scored: without its reward there is no Z.
     pub fn new(task: &Task) -> Result<Self, ScoreError> {
         let graph = StateGraph::new(&*task.env);
-        let scores = task.scorer.score(&graph.objects())?;
+        let objects = graph.objects();
+        let scores = task.scorer.score(&objects)?;
+        if let Some(first) = scores.iter().position(|y| y.is_nan()) {
+            let (unscored, all) = (scores.iter().filter(|y| y.is_nan()).count(), scores.len());
+            let example = task.env.format(objects.row(first));
+            return Err(ScoreError(format!(
+                "{unscored} of {all} have no score, such as {example:?}; exact metrics need all"
+            )));
+        }
         let log_rewards = scores.into_iter().map(|y| task.reward.log_reward(y)).collect();
         Ok(Self { graph, log_rewards })
     }

@@ -30,10 +30,26 @@ pub enum SampleError {
 pub struct Samples {
     /// Complete objects, `[samples]`.
     pub objects: States,
-    /// Raw scores.
+    /// Raw scores; NaN where there is none.
     pub y: Vec<f32>,
     /// The walks that made them.
     pub walks: Vec<Walk>,
+}
+
+impl Samples {
+    /// Those that have a score.
+    fn scored(self) -> Self {
+        let has_score: Vec<bool> = self.y.iter().map(|y| y.is_finite()).collect();
+        let mut objects = States::new(self.objects.width());
+        let rows = self.objects.iter().zip(&has_score).filter(|(_, scored)| **scored);
+        objects.extend(rows.map(|(object, _)| object));
+        let walks = self.walks.into_iter().zip(&has_score).filter(|(_, scored)| **scored);
+        Self {
+            objects,
+            y: self.y.into_iter().filter(|y| y.is_finite()).collect(),
+            walks: walks.map(|(walk, _)| walk).collect(),
+        }
+    }
 }
 
 /// Draws samples of one policy; sample i depends on the seed, β's place in the calls, and i alone.
@@ -79,7 +95,7 @@ impl<'a> Sampler<'a> {
         Ok(Samples { objects, y, walks })
     }
 
-    /// Metrics of `n` samples at `beta`.
+    /// Metrics of `n` samples at `beta`; those without a score are counted and left out.
     ///
     /// # Errors
     /// When the device or the oracle fails.
@@ -87,7 +103,7 @@ impl<'a> Sampler<'a> {
         let mut seen = Seen::default();
         let mut elbo = 0.0;
         for start in (0..n).step_by(CHUNK) {
-            let samples = self.sample(beta, call, start..(start + CHUNK as u64).min(n))?;
+            let samples = self.sample(beta, call, start..(start + CHUNK as u64).min(n))?.scored();
             let log_rewards: Vec<f32> = samples.y.iter().map(|&y| self.task.reward.log_reward(y)).collect();
             let log_pb = self.log_pb(beta, &samples)?;
             let parts = samples.walks.iter().zip(&log_rewards).zip(&log_pb);
@@ -97,7 +113,7 @@ impl<'a> Sampler<'a> {
             seen.add(samples, &log_rewards, &log_pb);
         }
         let log_z_model = self.backend.log_z(&[beta])?[0];
-        Ok(seen.metrics(self.task, beta, log_z_model, elbo / n as f64))
+        Ok(seen.metrics(self.task, n as usize, beta, log_z_model, elbo))
     }
 
     /// Σ log P_B of each sample's own trajectory, nats.
@@ -112,13 +128,15 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// What samples say of a policy at one β.
+/// What samples say of a policy at one β. Numbers that there are none of, such as means over no sample, are NaN.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SampledMetrics {
     /// Inverse temperature.
     pub beta: f64,
-    /// Number of samples.
+    /// Number of samples, those without a score included.
     pub samples: usize,
+    /// Samples without a score, which nothing below is about.
+    pub unscored: usize,
     /// Distinct objects among them.
     pub distinct: usize,
     /// Mean raw score.
@@ -164,18 +182,23 @@ impl Seen {
         self.distinct.extend(scored.map(|(object, &y)| (object.to_vec(), y)));
     }
 
-    fn metrics(mut self, task: &Task, beta: f32, log_z_model: f32, elbo: f64) -> SampledMetrics {
+    /// `elbo` is the sum over the samples that have a score.
+    fn metrics(mut self, task: &Task, samples: usize, beta: f32, log_z_model: f32, elbo: f64) -> SampledMetrics {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let (mean_y, expected_log_reward) = (mean(&self.y), mean(&self.log_rewards));
         let correlation = pearson(&self.log_p, &self.log_rewards);
         self.y.sort_by(f64::total_cmp);
-        let percentile = |share: f64| self.y[((self.y.len() - 1) as f64 * share).round() as usize];
+        let percentile = |share: f64| {
+            let last = self.y.len().saturating_sub(1) as f64;
+            self.y.get((last * share).round() as usize).copied().unwrap_or(f64::NAN)
+        };
         let mut best: Vec<(&Vec<u8>, f32)> = self.distinct.iter().map(|(object, &y)| (object, y)).collect();
         best.sort_by(|a, b| b.1.total_cmp(&a.1));
         best.truncate(TOP);
         SampledMetrics {
             beta: beta.into(),
-            samples: self.y.len(),
+            samples,
+            unscored: samples - self.y.len(),
             distinct: self.distinct.len(),
             mean_y,
             y_p10: percentile(0.1),
@@ -189,7 +212,7 @@ impl Seen {
                 .filter(|object| task.modes.contains(object))
                 .count(),
             expected_log_reward,
-            elbo,
+            elbo: elbo / self.y.len() as f64,
             log_z_model: log_z_model.into(),
             pearson_logp_logr: correlation.is_finite().then_some(correlation),
         }
@@ -206,4 +229,57 @@ fn diversity(best: &[(&Vec<u8>, f32)]) -> f64 {
         }
     }
     sum as f64 / f64::from(pairs.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TaskConfig;
+    use crate::policy::{Conditioning, Layout, Parameters, backend};
+    use crate::task::TaskKind;
+
+    /// Metrics of an untrained policy on strings of two letters of AB, scored by a table.
+    fn metrics(table: &str) -> SampledMetrics {
+        let config = TaskConfig {
+            alphabet: Some("AB".into()),
+            length: Some(2),
+            table: Some("table.csv".into()),
+            ..TaskKind::find("sequence").unwrap().config()
+        };
+        let task = Task::build(&config, Some(table.as_bytes())).unwrap();
+        let spec = PolicySpec {
+            hidden: 4,
+            embed: 4,
+            ..PolicySpec::published(Conditioning::Logit)
+        };
+        let parameters = Parameters::initial(Layout::new(&spec, task.env.feature_count()), 1);
+        let mut backend = backend("cpu", task.env.clone(), &parameters).unwrap();
+        let mut sampler = Sampler::new(&task, &spec, &mut *backend, 0);
+        sampler.evaluate(1.0, 0, 2000).unwrap()
+    }
+
+    #[test]
+    fn samples_without_a_score_are_counted_and_left_out() {
+        let all = metrics("x,y\nAA,1\nAB,1\nBA,1\nBB,1\n");
+        assert_eq!((all.samples, all.unscored, all.distinct), (2000, 0, 4));
+        let three = metrics("x,y\nAA,1\nAB,1\nBA,1\n");
+        assert!(
+            three.samples == 2000 && (1..2000).contains(&three.unscored),
+            "{three:?}"
+        );
+        assert_eq!(
+            (three.distinct, three.mean_y, three.y_p10, three.top100_y),
+            (3, 1.0, 1.0, 1.0)
+        );
+        assert!(three.elbo.is_finite() && three.expected_log_reward == 0.0);
+    }
+
+    #[test]
+    fn without_any_score_there_are_no_statistics() {
+        let task = Task::load(&TaskKind::find("tfbind8").unwrap().config()).unwrap();
+        let none = Seen::default().metrics(&task, 5, 1.0, 0.0, 0.0);
+        assert_eq!((none.samples, none.unscored, none.distinct), (5, 5, 0));
+        assert!(none.mean_y.is_nan() && none.y_p50.is_nan() && none.elbo.is_nan());
+        assert_eq!(serde_json::to_value(none).unwrap()["mean_y"], serde_json::Value::Null);
+    }
 }

@@ -14,6 +14,8 @@ mod golden;
 mod input;
 #[path = "programs/installation.rs"]
 mod installation;
+#[path = "programs/oracle.rs"]
+mod oracle;
 #[path = "programs/readers.rs"]
 mod readers;
 #[path = "programs/train.rs"]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use thermoflow::process;
 use thermoflow::protocol::address::Address;
-use thermoflow_actors::{Settings, run};
+use thermoflow_actors::{ActorError, Settings, run};
 use tracing_subscriber::EnvFilter;
 
 /// Rolls out trajectories for a learner. It needs an address; everything else comes from there.
@@ -41,7 +41,8 @@ Examples:
   thermoflow-actor --connect tcp://127.0.0.1:5555
   thermoflow-actor --connect tcp://127.0.0.1:5555 --name gpu-0 --device cuda:0
 
-Exit codes: 0 the run is over or it was asked to stop, 1 it failed, 2 wrong usage. RUST_LOG sets what is logged.";
+Exit codes: 0 the run is over or it was asked to stop, 1 it failed, 2 it can never work like this: wrong usage, a device or
+an oracle that is not there, a program that was not agreed to. RUST_LOG sets what is logged.";
 
 /// Longest name.
 const MAX_NAME: usize = 64;
@@ -61,7 +62,11 @@ fn main() -> ExitCode {
     process::log_to_stderr(filter);
     match start(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => process::report(&error, false),
+        Err(error) => {
+            let failed: Option<&ActorError> = error.downcast_ref();
+            let is_bad_input = matches!(failed, Some(ActorError::Work(error)) if error.is_hopeless());
+            process::report(&error, is_bad_input)
+        }
     }
 }
 

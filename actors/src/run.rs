@@ -87,9 +87,14 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         opening: None,
     };
     let (exit, stopped) = actor.run(shutdown).await;
+    // On a thread of its own, so that a second request to stop is heard meanwhile.
+    let worker = actor.worker;
+    let ended = tokio::task::spawn_blocking(move || worker.end()).await;
+    let ended = ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     if stopped {
-        return Ok(actor.worker.end()?);
+        return Ok(ended?);
     }
+    // How a worker ends that is told to, perhaps in the middle of its work, is of no interest.
     let address = settings.address;
     match exit {
         Exit::Finished => info!("the run is over"),

@@ -1,12 +1,13 @@
 //! The thread that owns the roller: it builds the task, loads weights, rolls out and scores. No network.
 
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::policy::BackendError;
 use thermoflow::protocol::{Blob, weights};
 use thermoflow::rollout::{RollError, RollRequest, Roller, Trajectory};
 use thermoflow::task::oracle::OracleHealth;
-use thermoflow::task::{Task, TaskError};
+use thermoflow::task::{ScoreError, Scorer, Task, TaskError};
 use thermoflow::units::{Incarnation, PolicyVersion};
 use tokio::sync::mpsc;
 
@@ -48,6 +49,9 @@ pub enum WorkError {
     /// The task is not known here.
     #[error("the task cannot be built")]
     Task(#[from] TaskError),
+    /// What the task runs does not start.
+    #[error("the task's oracle cannot be used")]
+    Oracle(#[from] ScoreError),
     /// The device.
     #[error("the device cannot be used")]
     Device(#[from] BackendError),
@@ -59,11 +63,37 @@ pub enum WorkError {
     Roll(#[from] RollError),
 }
 
+impl WorkError {
+    /// True when another attempt fails as well: what was asked for, here or by the learner, is at fault.
+    pub fn is_hopeless(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Program(_) | Self::Task(_) | Self::Oracle(_) => true,
+            Self::Device(error) => matches!(error, BackendError::Device(_)),
+            Self::Weights(..) | Self::Roll(_) => false,
+        }
+    }
+}
+
 /// The network task's end of the worker.
 pub(crate) struct Worker {
     commands: mpsc::Sender<Command>,
     rolled: mpsc::Receiver<Rolled>,
+    scorer: Arc<Mutex<Scoring>>,
     thread: JoinHandle<Result<(), WorkError>>,
+}
+
+/// What the thread scores with, for the network task to stop while the thread waits for it.
+enum Scoring {
+    /// There is no task yet.
+    NotYet,
+    /// By this.
+    By(Arc<dyn Scorer>),
+    /// Nothing is scored any more.
+    Stopped,
+}
+
+fn lock(scoring: &Mutex<Scoring>) -> MutexGuard<'_, Scoring> {
+    scoring.lock().expect("nothing panics while it holds the scorer")
 }
 
 /// What was asked for on the command line in place of the run's configuration.
@@ -80,11 +110,16 @@ impl Worker {
     pub fn start(incarnation: Incarnation, overrides: Overrides) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (outbox, rolled) = mpsc::channel(ROLLED);
-        let work = move || work(incarnation, &overrides, inbox, &outbox);
+        let scorer = Arc::new(Mutex::new(Scoring::NotYet));
+        let work = {
+            let scorer = scorer.clone();
+            move || work(incarnation, &overrides, inbox, &outbox, &scorer)
+        };
         let thread = std::thread::Builder::new().name("roller".into()).spawn(work)?;
         Ok(Self {
             commands,
             rolled,
+            scorer,
             thread,
         })
     }
@@ -99,9 +134,14 @@ impl Worker {
         self.rolled.recv().await
     }
 
-    /// Why the worker stopped. Only after [`Self::rolled`] returned None.
+    /// Ends the thread and all that it has started, and says why it failed, if it did so by itself. What it waits for,
+    /// such as a program that does not answer, is not waited for.
     pub fn end(self) -> Result<(), WorkError> {
-        drop(self.commands);
+        drop((self.commands, self.rolled));
+        let scoring = std::mem::replace(&mut *lock(&self.scorer), Scoring::Stopped);
+        if let Scoring::By(scorer) = scoring {
+            scorer.stop();
+        }
         match self.thread.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -114,12 +154,18 @@ fn work(
     overrides: &Overrides,
     mut inbox: mpsc::Receiver<Command>,
     outbox: &mpsc::Sender<Rolled>,
+    scorer: &Mutex<Scoring>,
 ) -> Result<(), WorkError> {
     let mut roller: Option<Roller> = None;
     while let Some(command) = inbox.blocking_recv() {
         match (command, &mut roller) {
             (Command::Configure { config, attachment }, _) => {
-                roller = Some(build(incarnation, overrides, *config, attachment)?)
+                let config = adjust(overrides, *config)?;
+                let task = Task::build(&config.task, attachment.as_ref().map(|blob| &blob.0[..]))?;
+                if !take(scorer, &task)? {
+                    break;
+                }
+                roller = Some(build(incarnation, &config, &task)?);
             }
             (Command::Load { version, data }, Some(roller)) => {
                 let fail = |error| WorkError::Weights(version, error);
@@ -139,26 +185,36 @@ fn work(
     Ok(())
 }
 
-fn build(
-    incarnation: Incarnation,
-    overrides: &Overrides,
-    mut config: RunConfig,
-    attachment: Option<Blob>,
-) -> Result<Roller, WorkError> {
+/// The learner's configuration with what was asked for here.
+fn adjust(overrides: &Overrides, mut config: RunConfig) -> Result<RunConfig, WorkError> {
     if let Some(device) = &overrides.device {
         config.actor.device.clone_from(device);
     }
     config.actor.threads = overrides.threads.unwrap_or(config.actor.threads);
     config.check()?;
-    if let Some(oracle) = config.task.oracle.as_ref().filter(|_| !overrides.allow_programs) {
-        return Err(WorkError::Program(oracle.command.join(" ")));
+    match config.task.oracle.as_ref().filter(|_| !overrides.allow_programs) {
+        Some(oracle) => Err(WorkError::Program(oracle.command.join(" "))),
+        None => Ok(config),
     }
-    let task = Task::build(&config.task, attachment.as_ref().map(|blob| &blob.0[..]))?;
+}
+
+/// Starts what the task scores with, where it can be stopped from outside; false when it already was.
+fn take(scoring: &Mutex<Scoring>, task: &Task) -> Result<bool, WorkError> {
+    let mut scoring = lock(scoring);
+    if matches!(*scoring, Scoring::Stopped) {
+        return Ok(false);
+    }
+    task.scorer.start()?;
+    *scoring = Scoring::By(task.scorer.clone());
+    Ok(true)
+}
+
+fn build(incarnation: Incarnation, config: &RunConfig, task: &Task) -> Result<Roller, WorkError> {
     // In lockstep the streams are named by round and place, whoever draws; free-running actors must not draw the same.
     let seed = match config.train.mode {
         Mode::Sync | Mode::Offline => config.seed,
         Mode::Async => config.seed ^ incarnation.0,
     };
     thermoflow::policy::set_threads(config.actor.threads);
-    Ok(Roller::new(&config, &task, seed)?)
+    Ok(Roller::new(config, task, seed)?)
 }

@@ -14,7 +14,8 @@ Examples:
   thermoflow evaluate --checkpoint tests/golden/logit_tb_s1.safetensors --exact --beta 0.5,1,2,3,10 --json
 
 --exact enumerates the state graph: total variation (tv), Jensen–Shannon (jsd) and KL divergence to R^β/Z, log Z,
-correlations of log P and log R. Without it the metrics come from -n samples at each β.";
+correlations of log P and log R. Without it the metrics come from -n samples at each β; samples that could not be
+scored are counted (unscored) and left out.";
 
 /// Measures a policy at each β, from samples or exactly
 #[derive(Debug, clap::Args)]
@@ -70,7 +71,8 @@ impl Args {
         let task = &policy.task;
         if task.scorer.enumerate().is_none() {
             let message = format!(
-                "task {:?} has too many objects to enumerate; leave out --exact",
+                "task {:?} cannot list all its objects and their scores (there are too many, or some have no score); \
+                 leave out --exact",
                 task.name
             );
             return Err(BadInput(message).into());

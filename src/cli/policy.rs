@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use thermoflow::checkpoint::load_policy;
-use thermoflow::config::RunConfig;
+use thermoflow::config::{Invalid, RunConfig};
 use thermoflow::policy::{Backend, Parameters, PolicySpec, backend};
 use thermoflow::run_dir::RunRecord;
 use thermoflow::task::{Task, TaskKind};
@@ -16,12 +16,36 @@ pub struct Source {
     /// The task, where the checkpoint does not say [default: what it says, else tfbind8]
     #[arg(long)]
     pub task: Option<String>,
-    /// Score table to use instead of the built-in one
-    #[arg(long, value_name = "FILE")]
-    pub table: Option<PathBuf>,
+    /// Files of the task
+    #[command(flatten)]
+    pub files: Files,
     /// Where to compute: cpu, cpu-torch, cuda, cuda:N, mps
     #[arg(long, default_value = "cpu")]
     pub device: String,
+}
+
+/// Files of a task, in place of those that it uses otherwise.
+#[derive(Debug, clap::Args)]
+pub struct Files {
+    /// Score table to use instead of the built-in one (tfbind8, sequence)
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+    /// Imported data to use instead of that in $THERMOFLOW_DATA (qm9str, sehstr, rna1)
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+}
+
+impl Files {
+    /// Puts them into a configuration.
+    pub fn name_in(&self, config: &mut RunConfig) -> Result<(), Invalid> {
+        if self.table.is_some() {
+            config.task.table.clone_from(&self.table);
+        }
+        if self.data.is_some() {
+            config.task.data.clone_from(&self.data);
+        }
+        config.check()
+    }
 }
 
 /// A policy with its task.
@@ -55,9 +79,7 @@ impl Source {
             Some(config) if config.task.name == name => config,
             _ => RunConfig::published(&name)?,
         };
-        if self.table.is_some() {
-            config.task.table.clone_from(&self.table);
-        }
+        self.files.name_in(&mut config)?;
         let task = Task::load(&config.task)?;
         let (has, needs) = (parameters.layout.features, task.env.feature_count());
         if has != needs {

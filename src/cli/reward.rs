@@ -1,5 +1,6 @@
 //! `thermoflow reward`: raw scores of given objects.
 
+use super::policy::Files;
 use super::rows::Rows;
 use super::{BadInput, Output};
 use anyhow::Context;
@@ -7,8 +8,9 @@ use serde::Serialize;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use thermoflow::config::{self, RawConfig, RunConfig};
 use thermoflow::env::States;
-use thermoflow::task::{Task, TaskKind};
+use thermoflow::task::Task;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,20 +18,23 @@ Examples:
   thermoflow reward --task tfbind8 --input objects.txt > scores.csv
   shuf -n 5 objects.txt | thermoflow reward --task tfbind8 --json
   thermoflow reward --task tfbind8 --table SIX6_REF_R2_8mers.txt GATTACAA
+  thermoflow reward --config configs/sequence-program.toml GATTACA GG
 
 Objects are letters of the task's alphabet, or the letters' numbers (0123 for ACGT). The first line that is no object
-ends the command; lines before it have been printed.";
+ends the command; lines before it have been printed. An object that cannot be scored has an empty y (null in JSON).";
 
 /// Prints the raw score y of objects as CSV `x,y`
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The task, see `thermoflow tasks`
-    #[arg(long)]
-    task: String,
-    /// Score table to use instead of the built-in one
+    /// The task with its published settings, see `thermoflow tasks`
+    #[arg(long, required_unless_present = "config", conflicts_with = "config")]
+    task: Option<String>,
+    /// The task of a configuration file
     #[arg(long, value_name = "FILE")]
-    table: Option<PathBuf>,
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    files: Files,
     /// File with one object a line; `-` or nothing: standard input
     #[arg(long, value_name = "FILE", conflicts_with = "objects")]
     input: Option<PathBuf>,
@@ -44,14 +49,13 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     x: &'a str,
-    y: f32,
+    /// None when the object could not be scored.
+    y: Option<f32>,
 }
 
 impl Args {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
-        let mut config = TaskKind::find(&self.task)?.config();
-        config.table = self.table;
-        let task = Task::load(&config)?;
+        let task = self.task()?;
         let rows = Rows::new(out, self.json, &["x", "y"])?;
         let object = States::new(task.env.state_width());
         let mut printer = Printer { task, rows, object };
@@ -66,6 +70,15 @@ impl Args {
             }
         }
         printer.rows.finish()
+    }
+
+    fn task(&self) -> anyhow::Result<Task> {
+        let mut config = match (&self.config, &self.task) {
+            (Some(file), _) => config::load(file, &[], &RawConfig::default())?,
+            (None, name) => RunConfig::published(name.as_deref().unwrap_or_default())?,
+        };
+        self.files.name_in(&mut config)?;
+        Ok(Task::load(&config.task)?)
     }
 }
 
@@ -90,6 +103,7 @@ impl Printer<'_> {
         self.object.clear();
         self.object.push(&self.task.env.parse_object(text)?);
         let scores = self.task.scorer.score(&self.object)?;
-        self.rows.write(&Row { x: text, y: scores[0] })
+        let y = Some(scores[0]).filter(|y| y.is_finite());
+        self.rows.write(&Row { x: text, y })
     }
 }

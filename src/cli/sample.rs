@@ -32,11 +32,12 @@ pub struct Args {
     json: bool,
 }
 
+/// y and log R are empty (null in JSON) for an object that could not be scored.
 #[derive(Debug, Serialize)]
 struct Row {
     x: String,
-    y: f32,
-    log_reward: f32,
+    y: Option<f32>,
+    log_reward: Option<f32>,
     log_pf: f32,
 }
 
@@ -52,11 +53,11 @@ impl Args {
             let end = (start + CHUNK as u64).min(self.number);
             let samples = sampler.sample(self.beta, 0, start..end)?;
             for ((object, y), walk) in samples.objects.iter().zip(samples.y).zip(samples.walks) {
-                let x = policy.task.env.format(object);
+                let y = Some(y).filter(|y| y.is_finite());
                 let row = Row {
-                    x,
+                    x: policy.task.env.format(object),
                     y,
-                    log_reward: policy.task.reward.log_reward(y),
+                    log_reward: y.map(|y| policy.task.reward.log_reward(y)),
                     log_pf: walk.log_p,
                 };
                 rows.write(&row)?;

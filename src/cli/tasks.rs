@@ -2,19 +2,27 @@
 
 use super::Output;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::io::Write;
+use thermoflow::config::OfflineConfig;
 use thermoflow::task::reward::RewardShape;
 use thermoflow::task::{KINDS, TaskKind};
 
 const EXAMPLES: &str = "\
 Examples:
   thermoflow tasks
-  thermoflow tasks --json | python3 -m json.tool";
+  thermoflow tasks rna1 sequence
+  thermoflow tasks --json | python3 -m json.tool
 
-/// Lists the tasks: objects, modes, reward
+A problem of your own is a configuration with task.name = \"sequence\", or a file and a line: docs/your-own-task.md.";
+
+/// Lists the tasks: objects, modes, reward, settings
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
+    /// Only these
+    #[arg(value_name = "TASK")]
+    names: Vec<String>,
     /// Print one JSON array
     #[arg(long)]
     json: bool,
@@ -26,15 +34,20 @@ struct Row {
     summary: &'static str,
     objects: &'static str,
     takes: &'static [&'static str],
+    /// What of `[task]` is set unless a configuration says otherwise.
+    defaults: Map<String, Value>,
     hidden: usize,
     epsilon: f32,
     rounds: u64,
+    offline: OfflineConfig,
     reward: RewardShape,
 }
 
 impl Args {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
-        let rows: Vec<Row> = KINDS.iter().map(|kind| Row::new(kind)).collect();
+        let asked: Result<Vec<&TaskKind>, _> = self.names.iter().map(|name| TaskKind::find(name)).collect();
+        let kinds = if self.names.is_empty() { KINDS.to_vec() } else { asked? };
+        let rows = kinds.into_iter().map(Row::new).collect::<anyhow::Result<Vec<Row>>>()?;
         if self.json {
             serde_json::to_writer_pretty(&mut *out, &rows)?;
             writeln!(out)?;
@@ -48,8 +61,15 @@ impl Args {
 }
 
 impl Row {
-    fn new(kind: &TaskKind) -> Self {
-        Self {
+    fn new(kind: &TaskKind) -> anyhow::Result<Self> {
+        let mut defaults = Map::new();
+        if let Value::Object(config) = serde_json::to_value(kind.config())? {
+            let set = config.into_iter().filter(|(_, value)| !value.is_null());
+            defaults.extend(set.filter(|(key, _)| kind.takes.contains(&&key[..])));
+        }
+        Ok(Self {
+            defaults,
+            offline: kind.published.offline.clone(),
             name: kind.name,
             summary: kind.summary,
             objects: kind.objects,
@@ -58,7 +78,7 @@ impl Row {
             epsilon: kind.published.epsilon,
             rounds: kind.published.rounds,
             reward: kind.config().reward,
-        }
+        })
     }
 
     fn print(&self, out: &mut Output) -> std::io::Result<()> {
@@ -73,12 +93,26 @@ impl Row {
         writeln!(out, "  reward   R = {cap}·(max(y, {floor})/{y_max})^{exponent}")?;
         writeln!(
             out,
-            "  defaults hidden size {}, ε {}, {} rounds",
+            "  training hidden size {}, ε {}, {} rounds",
             self.hidden, self.epsilon, self.rounds
         )?;
-        if !self.takes.is_empty() {
-            writeln!(out, "  settings task.{}", self.takes.join(", task."))?;
+        let OfflineConfig { sample, share, .. } = self.offline;
+        match sample {
+            0 => writeln!(out, "  offline  the lowest {share} of all objects by reward")?,
+            _ => writeln!(
+                out,
+                "  offline  the lowest {share} of {sample} random objects by reward"
+            )?,
         }
-        Ok(())
+        let settings: Vec<String> = self.takes.iter().map(|key| self.setting(key)).collect();
+        writeln!(out, "  settings {}", settings.join(", "))
+    }
+
+    /// A key of `[task]`, with its default if it has one.
+    fn setting(&self, key: &str) -> String {
+        match self.defaults.get(key) {
+            Some(value) => format!("task.{key} = {value}"),
+            None => format!("task.{key}"),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of the way from a file to a resolved configuration.
 
+mod training;
+
 use super::*;
 use crate::beta::BetaDistribution;
 use crate::env::Growth;
@@ -20,8 +22,9 @@ fn refusal(text: &str, sets: &[&str]) -> String {
 
 fn configs() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
     files
+        .map(|entry| entry.unwrap().into_path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .collect()
 }
@@ -29,7 +32,7 @@ fn configs() -> Vec<PathBuf> {
 #[test]
 fn every_file_in_configs_loads_and_survives_the_round_trip() {
     let files = configs();
-    assert!(files.len() >= 4, "{files:?}");
+    assert!(files.len() >= 16, "{files:?}");
     for file in files {
         let config = load(&file, &[], &RawConfig::default()).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(read(&config.to_toml(), &[]).unwrap(), config, "{}", file.display());
@@ -49,9 +52,12 @@ fn every_file_in_configs_loads_and_survives_the_round_trip() {
 }
 
 #[test]
-fn the_published_file_holds_the_defaults() {
-    let text = include_str!("../../configs/tfbind8.toml");
-    assert_eq!(read(text, &[]).unwrap(), RunConfig::published("tfbind8").unwrap());
+fn files_of_published_tasks_hold_the_defaults() {
+    for task in ["tfbind8", "rna1", "qm9str", "sehstr", "gridworld"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("configs/{task}.toml"));
+        let config = load(&file, &[], &RawConfig::default()).unwrap();
+        assert_eq!(config, RunConfig::published(task).unwrap(), "{task}");
+    }
 }
 
 #[test]

@@ -1,27 +1,82 @@
-//! The test suite that every environment must pass, by enumeration of a small instance.
+//! The test suite that every environment must pass, by enumeration of a small instance or along walks in a large one.
 
 use super::{Environment, Neighbours, StateIndex, States};
+use crate::random::{Purpose, Stream};
 use std::collections::BTreeSet;
 
 /// Checks the whole contract of `env` and returns the number of states.
 pub fn check(env: &dyn Environment) -> usize {
     let states = enumerate(env);
-    let mut children = Neighbours::new(env.state_width());
-    let mut parents = Neighbours::new(env.state_width());
-    env.children(&states, &mut children);
-    env.parents(&states, &mut parents);
-    for (index, state) in states.iter().enumerate() {
-        check_children(env, state, &children, index);
-        check_parents(env, state, &parents, index);
-        check_features(env, state);
-        check_text(env, state);
-    }
+    let (children, parents) = check_each(env, &states);
     assert_eq!(
         edges(&states, &children, false),
         edges(&states, &parents, true),
         "children and parents agree"
     );
     states.len()
+}
+
+/// Checks the contract of `env` for the states on random walks, however many states there are.
+pub fn check_along_walks(env: &dyn Environment, walks: u64) {
+    let mut seen = StateIndex::new(env.state_width());
+    for walk in 0..walks {
+        random_walk(env, &mut Stream::new(0, Purpose::Bench, 0, walk), &mut seen);
+    }
+    let states = seen.states();
+    let (children, parents) = check_each(env, states);
+    let (mut back, mut again) = (Neighbours::new(env.state_width()), Neighbours::new(env.state_width()));
+    let below = distinct(&children.states);
+    env.parents(&below, &mut back);
+    assert!(
+        edges(&below, &back, true).is_superset(&edges(states, &children, false)),
+        "every child has the state as a parent"
+    );
+    let above = distinct(&parents.states);
+    env.children(&above, &mut again);
+    assert!(
+        edges(&above, &again, false).is_superset(&edges(states, &parents, true)),
+        "every parent has the state as a child"
+    );
+}
+
+fn distinct(states: &States) -> States {
+    let mut index = StateIndex::new(states.width());
+    for state in states.iter() {
+        index.insert(state);
+    }
+    index.states().clone()
+}
+
+/// Adds the states from the initial one to a complete one.
+fn random_walk(env: &dyn Environment, stream: &mut Stream, seen: &mut StateIndex) {
+    let mut state = States::new(env.state_width());
+    state.push(env.initial());
+    for _ in 0..=env.max_steps() {
+        seen.insert(state.row(0));
+        if env.is_complete(state.row(0)) {
+            return;
+        }
+        let mut out = Neighbours::new(env.state_width());
+        env.children(&state, &mut out);
+        state.clear();
+        state.push(out.states.row(stream.below(out.states.len())));
+    }
+    panic!("max_steps bounds every trajectory");
+}
+
+/// Checks every state by itself; returns children and parents.
+fn check_each(env: &dyn Environment, states: &States) -> (Neighbours, Neighbours) {
+    let mut children = Neighbours::new(env.state_width());
+    let mut parents = Neighbours::new(env.state_width());
+    env.children(states, &mut children);
+    env.parents(states, &mut parents);
+    for (index, state) in states.iter().enumerate() {
+        check_children(env, state, &children, index);
+        check_parents(env, state, &parents, index);
+        check_features(env, state);
+        check_text(env, state);
+    }
+    (children, parents)
 }
 
 /// All states, by breadth-first search along the children.

@@ -29,6 +29,8 @@ use std::sync::Arc;
 /// Every task there is.
 pub const KINDS: &[&TaskKind] = &[
     &tfbind8::KIND,
+    &blocks::kinds::QM9STR,
+    &blocks::kinds::SEHSTR,
     &rna::KINDS[0],
     &rna::KINDS[1],
     &rna::KINDS[2],
@@ -162,6 +164,17 @@ pub enum TaskError {
     /// A model that cannot be used.
     #[error("the model cannot be used")]
     Model(#[from] oracle::ModelError),
+    /// Published data that has not been imported, or cannot be read.
+    #[error(transparent)]
+    DataFile(blocks::BlockDataError),
+    /// What was given as published data is damaged or something else.
+    #[error("the data of task {task:?} cannot be used")]
+    Data {
+        /// The task.
+        task: &'static str,
+        /// Why.
+        source: blocks::BlockDataError,
+    },
     /// A value of `[task]` that is missing or not allowed.
     #[error("task.{key} = {value} is not allowed: {allowed}")]
     Value {
@@ -236,6 +249,14 @@ pub trait Scorer: Debug + Send + Sync {
         oracle::OracleHealth::default()
     }
 
+    /// Starts what the scorer runs, such as processes. Without it, [`Self::score`] does so when it is first called.
+    ///
+    /// # Errors
+    /// When there is no use in trying again: the program is not there.
+    fn start(&self) -> Result<(), ScoreError> {
+        Ok(())
+    }
+
     /// Ends what the scorer runs, such as processes, and waits for that; a [`Self::score`] that another thread waits for
     /// fails at once. Dropping the scorer does the same, but cannot interrupt.
     fn stop(&self) {}
@@ -288,46 +309,4 @@ pub fn attachment(config: &TaskConfig) -> Result<Option<Vec<u8>>, TaskError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unknown_task_names_the_nearest_and_the_list() {
-        let mut config = tfbind8::KIND.config();
-        config.name = "tfbnd8".into();
-        let message = Task::build(&config, None).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            format!(
-                "task \"tfbnd8\" is not known (did you mean \"tfbind8\"?); tasks are: {}",
-                names()
-            )
-        );
-    }
-
-    #[test]
-    fn a_named_table_is_never_silently_left_out() {
-        let mut config = tfbind8::KIND.config();
-        config.table = Some("missing/table.txt".into());
-        assert!(matches!(Task::build(&config, None), Err(TaskError::NotGiven(_))));
-        let message = Task::load(&config).unwrap_err().to_string();
-        assert!(message.contains("missing/table.txt"), "{message}");
-    }
-
-    #[test]
-    fn tasks_take_what_their_defaults_set() {
-        for kind in KINDS {
-            let config = kind.config();
-            assert_eq!(config.name, kind.name);
-            for (key, set) in [
-                ("growth", config.growth.is_some()),
-                ("alphabet", config.alphabet.is_some()),
-                ("length", config.length.is_some()),
-                ("targets", config.targets.is_some()),
-                ("side", config.side.is_some()),
-            ] {
-                assert!(!set || kind.takes.contains(&key), "{} sets {key}", kind.name);
-            }
-        }
-    }
-}
+mod tests;

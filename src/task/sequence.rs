@@ -120,15 +120,30 @@ struct Program {
     running: OnceLock<Result<ProgramScorer, String>>,
 }
 
-impl Scorer for Program {
-    fn score(&self, objects: &States) -> Result<Vec<f32>, ScoreError> {
+impl Program {
+    fn running(&self) -> Result<&ProgramScorer, ScoreError> {
         let start = || {
             let started = ProgramScorer::start(&self.config, self.env.clone());
             started.map_err(|error| format!("{error}: {}", error.source))
         };
-        match self.running.get_or_init(start) {
-            Ok(program) => program.score(objects),
-            Err(reason) => Err(ScoreError(reason.clone())),
+        let running = self.running.get_or_init(start);
+        running.as_ref().map_err(|reason| ScoreError(reason.clone()))
+    }
+}
+
+impl Scorer for Program {
+    fn score(&self, objects: &States) -> Result<Vec<f32>, ScoreError> {
+        self.running()?.score(objects)
+    }
+
+    fn start(&self) -> Result<(), ScoreError> {
+        self.running().map(|_| ())
+    }
+
+    /// One that was never started never will be.
+    fn stop(&self) {
+        if let Ok(program) = self.running.get_or_init(|| Err("the oracle was stopped".into())) {
+            program.stop();
         }
     }
 
@@ -203,5 +218,22 @@ mod tests {
         objects.push(&task.env.parse_object("BBB").unwrap());
         let message = task.scorer.score(&objects).unwrap_err().to_string();
         assert!(message.contains("/no/such/program"), "{message}");
+        assert_eq!(task.scorer.start().unwrap_err().to_string(), message);
+    }
+
+    #[test]
+    fn a_program_that_is_stopped_before_it_is_started_never_starts() {
+        let config = TaskConfig {
+            table: None,
+            oracle: Some(OracleConfig {
+                command: vec!["cat".into()],
+                ..OracleConfig::default()
+            }),
+            ..config()
+        };
+        let task = Task::build(&config, None).unwrap();
+        task.scorer.stop();
+        let message = task.scorer.start().unwrap_err().to_string();
+        assert!(message.contains("stopped"), "{message}");
     }
 }

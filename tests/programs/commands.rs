@@ -44,17 +44,25 @@ fn tasks_are_listed_for_people_and_for_scripts() {
         .iter()
         .find(|task| task["name"] == "tfbind8")
         .unwrap();
-    // 4⁸ objects, and 1 + 4 + 4² + … + 4⁸ states.
     assert_eq!(
-        (&task["objects"], &task["states"], &task["modes"]),
-        (&65_536.into(), &87_381.into(), &328.into())
-    );
-    assert_eq!(
-        (&task["growth"], &task["reward"]["exponent"]),
+        (&task["defaults"]["growth"], &task["reward"]["exponent"]),
         (&"prepend-append".into(), &3.0.into())
     );
     let text = stdout(&["tasks"]);
-    assert!(text.contains("tfbind8") && text.contains("65536") && text.contains("328"));
+    for part in [
+        "tfbind8: ",
+        "65536",
+        "328 modes",
+        "rna4: ",
+        "sehstr: ",
+        "task.side = 32",
+        "task.oracle",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    let one = stdout(&["tasks", "gridworld"]);
+    assert!(one.starts_with("gridworld: ") && !one.contains("tfbind8"), "{one}");
+    assert_refused(&["tasks", "gridwrld"], &["did you mean \"gridworld\"?"]);
 }
 
 #[test]

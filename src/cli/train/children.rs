@@ -14,6 +14,9 @@ use tokio::task::JoinSet;
 /// An actor that dies is started again so many times.
 const RESTARTS: u32 = 5;
 
+/// Exit code of an actor that would fail again.
+const HOPELESS: i32 = 2;
+
 /// First pause before an actor is started again; doubles with every restart.
 const RESTART_AFTER: Duration = Duration::from_millis(200);
 
@@ -31,6 +34,8 @@ pub enum Event {
     LearnerSays(String),
     /// A line of an actor's stderr, or on its fate.
     ActorSays(String),
+    /// An actor will not be started again; its last words, and true when it can never work.
+    ActorLost(String, bool),
     /// The learner ended with this exit code.
     LearnerEnded(i32),
     /// We were asked to stop.
@@ -133,36 +138,40 @@ impl Fleet {
 
 /// Keeps one actor running until it ends well, too many lives are used up, or `stopped`.
 async fn supervise(name: String, address: String, mut stopped: watch::Receiver<bool>, events: Events) {
+    let mut last_words = String::new();
     for life in 0..=RESTARTS {
         match live(&name, &address, &mut stopped, &events).await {
-            Ok(true) => return,
-            Ok(false) if *stopped.borrow() => return,
-            Ok(false) => {
+            Ok((Some(0), _)) => return,
+            Ok(_) if *stopped.borrow() => return,
+            Ok((Some(HOPELESS), words)) => {
+                let lost = format!("{name} is not started again; {words}");
+                let _ = events.send(Event::ActorLost(lost, true)).await;
+                return;
+            }
+            Ok((_, words)) => {
+                last_words = words;
                 let _ = events
                     .send(Event::ActorSays(format!("{name} died; starting it again")))
                     .await;
             }
-            Err(error) => {
-                let _ = events
-                    .send(Event::ActorSays(format!("{name} cannot be started: {error:#}")))
-                    .await;
-            }
+            Err(error) => last_words = format!("{name} cannot be started: {error:#}"),
         }
         tokio::select! {
             () = tokio::time::sleep(RESTART_AFTER * (1 << life)) => {}
             () = until(&mut stopped) => return,
         }
     }
-    let _ = events
-        .send(Event::ActorSays(format!(
-            "{name} died {} times and is given up",
-            RESTARTS + 1
-        )))
-        .await;
+    let lost = format!("{name} died {} times and is given up; {last_words}", RESTARTS + 1);
+    let _ = events.send(Event::ActorLost(lost, false)).await;
 }
 
-/// One life of an actor; true when it ended well.
-async fn live(name: &str, address: &str, stopped: &mut watch::Receiver<bool>, events: &Events) -> anyhow::Result<bool> {
+/// One life of an actor: its exit code, and its last words.
+async fn live(
+    name: &str,
+    address: &str,
+    stopped: &mut watch::Receiver<bool>,
+    events: &Events,
+) -> anyhow::Result<(Option<i32>, String)> {
     let mut command = command("thermoflow-actor")?;
     command
         // The configuration is from this command line, and so is the program that it may name.
@@ -171,7 +180,7 @@ async fn live(name: &str, address: &str, stopped: &mut watch::Receiver<bool>, ev
     let mut child = command.spawn()?;
     let stdin = child.stdin.take();
     let prefix = format!("{name}: ");
-    tokio::spawn(read_lines(
+    let says = tokio::spawn(read_lines(
         child.stderr.take(),
         prefix,
         Event::ActorSays,
@@ -184,7 +193,8 @@ async fn live(name: &str, address: &str, stopped: &mut watch::Receiver<bool>, ev
             child.wait().await?
         }
     };
-    Ok(status.success())
+    let last_words = says.await.unwrap_or_default();
+    Ok((status.code(), last_words))
 }
 
 /// Waits until the flag is up, or its owner is gone.
@@ -208,19 +218,23 @@ fn command(program: &str) -> anyhow::Result<Command> {
     Ok(command)
 }
 
+/// Passes lines on; returns the last of them.
 async fn read_lines(
     from: Option<impl AsyncRead + Unpin>,
     prefix: String,
     event: impl Fn(String) -> Event,
     events: Events,
-) {
-    let Some(from) = from else { return };
+) -> String {
+    let mut last = String::new();
+    let Some(from) = from else { return last };
     let mut lines = BufReader::new(from).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        if events.send(event(format!("{prefix}{line}"))).await.is_err() {
-            return;
+        last = format!("{prefix}{line}");
+        if events.send(event(last.clone())).await.is_err() {
+            break;
         }
     }
+    last
 }
 
 async fn read_progress(from: Option<impl AsyncRead + Unpin>, events: Events) {

@@ -2,6 +2,7 @@
 
 use super::children::{Event, Fleet, Learner};
 use super::report::Report;
+use crate::cli::BadInput;
 use thermoflow::config::{Mode, RunConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -70,6 +71,7 @@ pub async fn supervise(
     let mut learner = Learner::start(&run.arguments, sender.clone())?;
     let mut fleet: Option<Fleet> = None;
     let (mut last, mut error) = (None, None);
+    let mut lost = Vec::new();
     let code = loop {
         let event = tokio::select! {
             event = events.recv() => event.expect("this function holds a sender"),
@@ -86,6 +88,14 @@ pub async fn supervise(
                 None => watcher.line(&line),
             },
             Event::ActorSays(line) => watcher.line(&line),
+            Event::ActorLost(words, is_hopeless) => {
+                watcher.line(&words);
+                lost.push((words, is_hopeless));
+                // Nobody is left to work for the learner, which would wait for ever.
+                if lost.len() == run.actors as usize {
+                    learner.stop();
+                }
+            }
             Event::LearnerEnded(code) => break code,
             Event::Stop if learner.stop() => {
                 watcher.line("stopping: the learner writes a checkpoint (Ctrl-C again: at once)")
@@ -102,6 +112,9 @@ pub async fn supervise(
     if let Some(fleet) = fleet {
         fleet.end(code == 0, &mut events, watcher).await;
     }
+    if run.actors > 0 && lost.len() == run.actors as usize {
+        return Err(no_actor_is_left(lost));
+    }
     match (code, last) {
         (0, Some(report)) => Ok(report),
         (0, None) => Err(anyhow::anyhow!("the learner ended without a word")),
@@ -113,5 +126,17 @@ pub async fn supervise(
             }
             .into())
         }
+    }
+}
+
+/// Ends the run with the last words of the last actor.
+fn no_actor_is_left(lost: Vec<(String, bool)>) -> anyhow::Error {
+    let is_hopeless = lost.iter().any(|(_, is_hopeless)| *is_hopeless);
+    let last = lost.into_iter().map(|(words, _)| words).last().unwrap_or_default();
+    let message = format!("no actor is left: {last}");
+    if is_hopeless {
+        BadInput(message).into()
+    } else {
+        anyhow::Error::msg(message)
     }
 }

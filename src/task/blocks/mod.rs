@@ -5,6 +5,7 @@
 
 mod error;
 mod file;
+pub mod kinds;
 mod scorer;
 mod trees;
 

@@ -301,4 +301,4 @@ fn by_rank(kind: &BlockKind, file: KnownFile, table: &BTreeMap<&str, f32>) -> Re
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub use tests::reference;
+pub use tests::{imported, reference};

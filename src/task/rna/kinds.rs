@@ -5,7 +5,7 @@ use crate::config::{OfflineConfig, TaskConfig};
 use crate::env::{Growth, SequenceEnv};
 use crate::task::modes::Modes;
 use crate::task::reward::RewardShape;
-use crate::task::{Published, Task, TaskError, TaskKind, no_attachment};
+use crate::task::{Published, Task, TaskError, TaskKind, blocks, no_attachment};
 use std::sync::Arc;
 
 /// Letters of the published tasks' strings.
@@ -16,11 +16,15 @@ const BEST: [f64; 4] = [1.0545394628, 1.0, 1.0, 1.0];
 
 /// One task per published target.
 pub const KINDS: [TaskKind; 4] = [
-    kind(
-        "rna1",
-        "RNA strings scored by how strongly they pair with target L14_RNA1",
-        defaults::<0>,
-    ),
+    TaskKind {
+        takes: &["growth", "length", "targets", "data"],
+        attachment: listed_modes,
+        ..kind(
+            "rna1",
+            "RNA strings scored by how strongly they pair with target L14_RNA1; 336 modes after `thermoflow data import`",
+            defaults::<0>,
+        )
+    },
     kind(
         "rna2",
         "RNA strings scored by how strongly they pair with target L14_RNA2",
@@ -78,7 +82,41 @@ fn defaults<const TARGET: usize>() -> TaskConfig {
     }
 }
 
-fn build(config: &TaskConfig, _: Option<&[u8]>) -> Result<Task, TaskError> {
+/// The list of modes: that which the configuration names, else the imported one, if there is one.
+fn listed_modes(config: &TaskConfig) -> Result<Option<Vec<u8>>, TaskError> {
+    let imported = || Some(blocks::RNA1.default_path()).filter(|path| path.is_file() && is_as_published(config));
+    let path = config.data.clone().or_else(imported);
+    path.map(|path| blocks::read_file(&blocks::RNA1, &path))
+        .transpose()
+        .map_err(TaskError::DataFile)
+}
+
+/// True for the strings and the target that the published list of modes is about.
+fn is_as_published(config: &TaskConfig) -> bool {
+    let published = defaults::<0>();
+    (config.length, &config.targets) == (published.length, &published.targets)
+}
+
+fn modes(config: &TaskConfig, attachment: Option<&[u8]>) -> Result<Modes, TaskError> {
+    let named = config.data.as_ref().filter(|_| !is_as_published(config));
+    if let Some(path) = named {
+        return Err(TaskError::Value {
+            key: "data",
+            value: format!("{:?}", path.display()),
+            allowed: format!("the listed modes are strings of {LENGTH} letters for target RNA1 alone"),
+        });
+    }
+    match (attachment, &config.data) {
+        (Some(bytes), _) => blocks::load_rna1_modes(bytes).map_err(|source| TaskError::Data {
+            task: blocks::RNA1.name,
+            source,
+        }),
+        (None, Some(path)) => Err(TaskError::NotGiven(path.clone())),
+        (None, None) => Ok(Modes::default()),
+    }
+}
+
+fn build(config: &TaskConfig, attachment: Option<&[u8]>) -> Result<Task, TaskError> {
     let names = config.targets.as_deref().unwrap_or_default();
     if names.is_empty() {
         return Err(TaskError::Value {
@@ -101,6 +139,48 @@ fn build(config: &TaskConfig, _: Option<&[u8]>) -> Result<Task, TaskError> {
         )),
         scorer: Arc::new(RnaScorer::new(&targets, length)),
         reward: config.reward,
-        modes: Arc::new(Modes::default()),
+        modes: Arc::new(modes(config, attachment)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::States;
+    use crate::task::import::imported;
+
+    #[test]
+    fn modes_are_those_of_the_data_and_the_best_of_them_have_the_best_y() {
+        let Some(bytes) = imported("rna1") else { return };
+        let task = Task::build(&defaults::<0>(), Some(&bytes)).unwrap();
+        assert_eq!(task.modes.len(), 336);
+        let mut objects = States::new(LENGTH);
+        objects.extend(task.modes.iter());
+        let scores = task.scorer.score(&objects).unwrap();
+        let best = scores.into_iter().fold(f32::NEG_INFINITY, f32::max);
+        assert_eq!(best, BEST[0] as f32);
+        let message = Task::build(&defaults::<0>(), Some(b"nonsense"))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(message, "the data of task \"rna1\" cannot be used");
+    }
+
+    #[test]
+    fn a_list_of_modes_is_for_the_strings_it_is_about() {
+        let mut config = defaults::<0>();
+        config.data = Some("no/such.safetensors".into());
+        let message = Task::load(&config).unwrap_err().to_string();
+        assert!(
+            message.contains("no/such.safetensors") && message.contains("data import"),
+            "{message}"
+        );
+        config.length = Some(20);
+        let message = Task::build(&config, Some(b"")).unwrap_err().to_string();
+        assert!(
+            message.contains("task.data = \"no/such.safetensors\" is not allowed: "),
+            "{message}"
+        );
+        config.data = None;
+        assert!(Task::load(&config).unwrap().modes.is_empty());
+    }
 }

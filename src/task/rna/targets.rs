@@ -1,7 +1,7 @@
 //! Strands to bind to: the published ones by name, and any other by its letters.
 
 use super::base::Base;
-use super::duplex::{Scratch, energy};
+use super::duplex::{NO_DUPLEX, Scratch, energy};
 use super::tables::Tables;
 use crate::suggest::{did_you_mean, nearest};
 use std::fmt;
@@ -119,10 +119,14 @@ impl Target {
         energy(&self.tables, x, scratch)
     }
 
-    /// E(target, x)/E_norm with E_norm = E(reverse complement, target)·|x|/|target| (METHOD.md); `x` is not empty.
+    /// E(target, x)/E_norm with E_norm = E(reverse complement, target)·|x|/|target| (METHOD.md); `x` is not empty. 0 when
+    /// no two bases pair: the energy is only a mark then, and y would be in the thousands below 0.
     pub fn score(&self, x: &[Base], scratch: &mut Scratch) -> f64 {
         let norm = f64::from(self.complement_energy) * x.len() as f64 / self.bases as f64;
-        f64::from(self.energy(x, scratch)) / norm
+        match self.energy(x, scratch) {
+            NO_DUPLEX => 0.0,
+            energy => f64::from(energy) / norm,
+        }
     }
 }
 

@@ -168,6 +168,13 @@ fn scores_are_relative_to_the_complement_and_to_the_length() {
 }
 
 #[test]
+fn a_strand_that_cannot_pair_scores_nothing() {
+    let scorer = RnaScorer::new(&[targets::find("GGGCCC").unwrap()], 4);
+    assert_eq!(score(&scorer, &state("AAAA", 4)), Ok(0.0));
+    assert!(score(&scorer, &state("GGGC", 4)).unwrap() > 0.0);
+}
+
+#[test]
 fn states_that_are_no_strands_are_refused() {
     let scorer = RnaScorer::new(&[targets::find("RNA4").unwrap()], 4);
     for (state, message) in [
