@@ -77,7 +77,13 @@ fn an_experiment_leaves_numbers_pictures_and_a_report_and_repeats_no_finished_ru
     // What a run leaves can be asked by analyses.
     let job = Experiment::find("modes")
         .unwrap()
-        .jobs(&Options { rounds: Some(20) }, &[0])
+        .jobs(
+            &Options {
+                rounds: Some(20),
+                ..Options::default()
+            },
+            &[0],
+        )
         .unwrap()
         .remove(0);
     let run_dir = out.join("runs").join(job.name());
@@ -86,7 +92,7 @@ fn an_experiment_leaves_numbers_pictures_and_a_report_and_repeats_no_finished_ru
     let mut trained = finished.trained().unwrap();
     let all = Enumerated::new(&trained.task).unwrap();
     let exact = trained.exact(&all, &[1.0, 2.0]).unwrap();
-    assert!(exact.iter().all(|metrics| metrics.tv > 0.0 && metrics.tv < 1.0));
+    assert!(exact.iter().all(|at| at.metrics.tv > 0.0 && at.metrics.tv < 1.0));
     assert_eq!(trained.sampler(0).sample(2.0, 0, 0..100).unwrap().y.len(), 100);
 
     // Again, with one seed less: nothing is run, and the other seed is not in the numbers.
