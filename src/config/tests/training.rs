@@ -58,5 +58,5 @@ fn train_offline(config: &RunConfig, task: &Task) -> Vec<f64> {
     let (objects, scores) = offline::data_set(task, &config.offline).unwrap();
     trainer.remember_objects(&objects, &scores);
     let mut round = |draw| trainer.train_replay(draw, 0.0).unwrap().unwrap().loss;
-    (0..ROUNDS).map(|draw| round(draw)).collect()
+    (0..ROUNDS).map(round).collect()
 }
