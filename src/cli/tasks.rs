@@ -97,13 +97,12 @@ impl Row {
             self.hidden, self.epsilon, self.rounds
         )?;
         let OfflineConfig { sample, share, .. } = self.offline;
-        match sample {
-            0 => writeln!(out, "  offline  the lowest {share} of all objects by reward")?,
-            _ => writeln!(
-                out,
-                "  offline  the lowest {share} of {sample} random objects by reward"
-            )?,
-        }
+        let from = match sample {
+            0 => "all".to_owned(),
+            _ => format!("{sample} random"),
+        };
+        let percent = 100.0 * share;
+        writeln!(out, "  offline  the lowest {percent} % of {from} objects by reward")?;
         let settings: Vec<String> = self.takes.iter().map(|key| self.setting(key)).collect();
         writeln!(out, "  settings {}", settings.join(", "))
     }
