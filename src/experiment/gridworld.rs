@@ -72,6 +72,7 @@ pub(super) fn trained_well(raw: &mut RawConfig) {
     raw.train.epsilon = Some(0.1);
     raw.policy.parity = Some(Parity::Improved);
     raw.policy.logit_scale = Some(LogitScale::Positive);
+    raw.policy.edge_offset = Some(true);
     raw.optimizer.policy_lr = Some(1e-3);
     raw.optimizer.final_lr = Some(0.0);
 }
@@ -129,7 +130,8 @@ fn notes() -> Vec<String> {
     vec![
         "The paper does not publish its settings for this figure. Here all policies have the same: trajectory balance, \
          β uniform from 1 to 5 for exploring and training (unconditional: that one β), ε 0.1, policy rate 1e-3 falling \
-         to 0, no clamp on logits, a positive scale of log β; the rest as for TFBind8."
+         to 0, no clamp on logits; logit policies have a positive scale of log β and an offset beside their scores; the \
+         rest as for TFBind8."
             .into(),
         "An unconditional policy spends all its rounds on one β, the others theirs on all β; the five together take \
          five times the training of another conditioning."
@@ -262,5 +264,34 @@ fn modes_table(measured: &[&Measured]) -> Table {
         .map(String::from)
         .to_vec(),
         rows: by_label(measured.iter().copied()).into_iter().map(line).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{Task, TaskKind};
+
+    #[test]
+    fn the_target_has_a_quarter_on_each_mode_and_lies_as_on_a_map() {
+        let config = TaskKind::find("gridworld").unwrap().config();
+        let all = Enumerated::new(&Task::load(&config).unwrap()).unwrap();
+        let (scorer, side) = scorer(&config);
+        let objects = all.graph.objects();
+        let mut map = target(&all, &objects, SHARPEST, side);
+        let total: f64 = map.values.iter().sum();
+        assert!((total - 1.0).abs() < 1e-6, "{total}");
+        let weights = objects
+            .iter()
+            .map(|cell| (cell, map.values[usize::from(cell[1]) * side + usize::from(cell[0])]));
+        let shares = shares(&scorer, weights);
+        assert!(shares.iter().all(|share| (share - 0.25).abs() < 0.01), "{shares:?}");
+        // A cell at the right end of the lowest row.
+        let log_p: Vec<f64> = objects
+            .iter()
+            .map(|cell| if cell[..2] == [31, 0] { 0.0 } else { -1e9 })
+            .collect();
+        map = super::map(&objects, &log_p, side);
+        assert_eq!(map.values.iter().position(|&value| value == 1.0), Some(31));
     }
 }

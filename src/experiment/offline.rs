@@ -47,7 +47,7 @@ fn variants(task: &str, options: &Options) -> Result<Vec<Variant>, ExperimentErr
         })?;
         Ok(Variant::new(name, label, config))
     };
-    let mut variants = vec![variant("logit-improved", "logit, improved", &improved)];
+    let mut variants = Vec::new();
     for conditioning in CONDITIONINGS {
         let name = name_of(conditioning);
         if conditioning.is_conditional() {
@@ -64,6 +64,7 @@ fn variants(task: &str, options: &Options) -> Result<Vec<Variant>, ExperimentErr
             }));
         }
     }
+    variants.push(variant("logit-improved", "logit, improved", &improved));
     variants.into_iter().collect()
 }
 

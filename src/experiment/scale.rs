@@ -31,7 +31,7 @@ const REPORTS: u64 = 200;
 const MEAN_TV: &str = "mean_tv";
 
 fn variants(task: &str, options: &Options) -> Result<Vec<Variant>, ExperimentError> {
-    let variant = |(name, label, scale): (&str, &str, LogitScale)| {
+    let variant = |(name, label, scale, offset): (&str, &str, LogitScale, bool)| {
         let config = settings(task, options, REPORTS, |raw| {
             if task == "gridworld" {
                 trained_well(raw);
@@ -39,14 +39,17 @@ fn variants(task: &str, options: &Options) -> Result<Vec<Variant>, ExperimentErr
             raw.policy.conditioning = Some(Conditioning::Logit);
             raw.policy.parity = Some(Parity::Improved);
             raw.policy.logit_scale = Some(scale);
+            raw.policy.edge_offset = Some(offset);
             let beta = between(BetaKind::LogUniform, [BETAS[0], BETAS[BETAS.len() - 1]]);
             (raw.train.explore, raw.train.beta) = (beta.clone(), beta);
         })?;
         Ok(Variant::new(name, label, config))
     };
     let scales = [
-        ("free", "published scaler", LogitScale::Free),
-        ("positive", "positive, of log β", LogitScale::Positive),
+        ("free", "published scaler", LogitScale::Free, false),
+        ("positive", "positive, of log β", LogitScale::Positive, false),
+        ("free-offset", "published scaler, offset", LogitScale::Free, true),
+        ("positive-offset", "positive, offset", LogitScale::Positive, true),
     ];
     scales.into_iter().map(variant).collect()
 }
@@ -68,9 +71,10 @@ fn analyse(jobs: &[FinishedJob]) -> Result<Findings, ExperimentError> {
         figures: vec![figure],
         tables: tasks.iter().map(|(task, members)| table(task, members)).collect(),
         notes: vec![
-            "All variants are logit policies without the published clamp on logits; they differ in how T(β) comes \
-             from β only. The published scaler sees β itself and may give any number; the positive one is the \
-             exponential of a network of log β."
+            "All variants are logit policies without the published clamp on logits; they differ in how T(β) \
+             comes from β, and in the offset. The published scaler sees β itself and may give any number; the positive one is the \
+             exponential of a network of log β. With an offset, logits are g + T(β)·f: the second score g does not \
+             depend on β."
                 .into(),
         ],
         records: records(&measured),

@@ -28,6 +28,7 @@ pub(super) fn settings(
     raw.task.name = Some(task.into());
     raw.policy.parity = Some(Parity::Published);
     raw.policy.logit_scale = Some(LogitScale::Free);
+    raw.policy.edge_offset = Some(false);
     change(&mut raw);
     raw.train.rounds = options.rounds.or(raw.train.rounds);
     let mut config = raw.resolve()?;

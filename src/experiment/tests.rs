@@ -1,5 +1,6 @@
 //! Experiments are set up, and findings made of reports, without any run.
 
+use super::measured::Measured;
 use super::*;
 use crate::metrics::MetricsRow;
 
@@ -83,7 +84,7 @@ fn variants_are_what_the_experiments_say() {
         "ablation-k",
     ]
     .map(count);
-    assert_eq!(counts, [9, 7, 4, 10, 13, 4]);
+    assert_eq!(counts, [9, 7, 8, 10, 13, 4]);
     assert_eq!(["ablation-thermometer", "ablation-layer"].map(count), [8, 4]);
     assert_eq!(names("ablation-k")[1], ("tfbind8-k-2".into(), "K = 2|".into()));
     assert!(names("ablation-beta").contains(&("tfbind8-annealing-training".into(), "annealing|training".into())));
@@ -182,4 +183,29 @@ fn means_over_seeds_and_rounds() {
     );
     assert_eq!(spread([f64::NAN]), None);
     assert_eq!(format!("{:.1}", spread([1.0, 2.0]).unwrap()), "1.5 (1.0 … 2.0)");
+}
+
+#[test]
+fn measured_numbers_become_tables_curves_and_bars() {
+    let jobs = finished(&stability::EXPERIMENT);
+    let mut all: Vec<Measured> = jobs.iter().map(Measured::new).collect();
+    for one in all.iter_mut().filter(|one| one.job.label() != "unconditional") {
+        let offset = if one.job.label() == "layer" { 0.5 } else { 0.0 };
+        one.add(Some(2.0), "tv", offset + 0.1 * one.job.job.seed as f64);
+    }
+    let all: Vec<&Measured> = all.iter().collect();
+    let table = measured::table_over_beta("title".into(), &all, "tv", &[2.0, 3.0], 2);
+    assert_eq!(table.header, ["", "β = 2", "β = 3"]);
+    assert_eq!(table.rows[0], ["logit", "0.05 (0.00 … 0.10)", "–"]);
+    assert_eq!(table.rows[2], ["unconditional", "–", "–"]);
+    let curves = measured::curves(&all, "tv", &[2.0, 3.0]);
+    let point = curves[1].points[0];
+    assert_eq!((curves[1].name.as_str(), curves[1].points.len()), ("layer", 1));
+    assert_eq!([point.x, point.low, point.high], [2.0, 0.5, 0.6]);
+    let [logit, none] = ["logit", "unconditional"].map(|label| {
+        let of = |one: &&&Measured| one.job.label() == label;
+        measured::bar(&all.iter().filter(of).copied().collect::<Vec<_>>(), "tv", Some(2.0))
+    });
+    assert_eq!([logit.value, logit.low, logit.high], [0.05, 0.0, 0.1]);
+    assert!(none.value.is_nan());
 }

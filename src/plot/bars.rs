@@ -139,6 +139,9 @@ impl BarPanel {
             let each = FILLED / bars.len() as f64;
             for (series, bar) in bars.iter().enumerate().filter(|(_, bar)| bar.value.is_finite()) {
                 let left = f64::from(place) - FILLED / 2.0 + each * series as f64;
+                if bar.value == ground {
+                    continue;
+                }
                 let corners = [(left + 0.04 * each, ground), (left + 0.96 * each, bar.value)];
                 chart.draw_series([Rectangle::new(corners, colour(series).filled())])?;
                 if bar.low.is_finite() && bar.high.is_finite() && bar.low < bar.high {
