@@ -79,6 +79,8 @@ pub struct ExactPolicy<'a> {
     scores_depend_on_beta: bool,
     /// Edge scores and the β they belong to.
     scores: Vec<f32>,
+    /// Empty when the policy has none.
+    offsets: Vec<f32>,
     scored_at: Option<f32>,
 }
 
@@ -91,6 +93,7 @@ impl<'a> ExactPolicy<'a> {
             clamp: Clamp::of(spec),
             scores_depend_on_beta,
             scores: Vec::new(),
+            offsets: Vec::new(),
             scored_at: None,
         }
     }
@@ -115,7 +118,8 @@ impl<'a> ExactPolicy<'a> {
             if edges.is_empty() {
                 continue;
             }
-            steps::logits(&self.scores[edges.clone()], scale, self.clamp, &mut logits);
+            let offsets = steps::offsets_of(&self.offsets, edges.clone());
+            steps::logits(&self.scores[edges.clone()], offsets, scale, self.clamp, &mut logits);
             let total = log_sum_exp(&logits);
             for (edge, &logit) in edges.zip(&logits) {
                 reached[graph.children[edge] as usize] += reached[state] * (f64::from(logit) - total).exp();
@@ -135,6 +139,7 @@ impl<'a> ExactPolicy<'a> {
                 .scales[0]);
         }
         self.scores.clear();
+        self.offsets.clear();
         let mut scale = 1.0;
         let (mut chunk, mut neighbours) = (States::new(env.state_width()), Neighbours::new(env.state_width()));
         for start in (0..self.graph.states.len()).step_by(CHUNK) {
@@ -149,6 +154,7 @@ impl<'a> ExactPolicy<'a> {
             }
             let scored = backend.edge_scores(Direction::Forward, &choices, &[beta])?;
             self.scores.extend(scored.scores);
+            self.offsets.extend(scored.offsets);
             scale = scored.scales[0];
         }
         self.scored_at = Some(beta);

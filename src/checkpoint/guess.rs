@@ -21,6 +21,7 @@ pub fn guess_spec(shapes: &HashMap<String, Vec<usize>>) -> Result<(PolicySpec, u
     let mut spec = PolicySpec {
         hidden,
         embed,
+        edge_offset: matrix("forward.scorer.2.weight")?[0] == 2,
         state_flow: shapes.contains_key("log_flow.0.weight"),
         backward: if shapes.contains_key("backward.encoder.0.weight") {
             BackwardPolicy::Learned

@@ -7,6 +7,7 @@ use super::check::Invalid;
 use super::locate;
 use super::raw::RawConfig;
 use super::resolved::RunConfig;
+use crate::policy::Parity;
 use crate::suggest::{did_you_mean, nearest};
 use serde::de::Error as _;
 use std::path::{Path, PathBuf};
@@ -108,6 +109,7 @@ impl RunConfig {
     pub fn published(task: &str) -> Result<Self, Invalid> {
         let mut raw = RawConfig::default();
         raw.task.name = Some(task.into());
+        raw.policy.parity = Some(Parity::Published);
         raw.resolve()
     }
 }

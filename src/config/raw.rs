@@ -95,6 +95,7 @@ mirror! {
         thermometer_range: Option<[f32; 2]>,
         logit_scale: Option<LogitScale>,
         beta_limit: Option<f32>,
+        edge_offset: Option<bool>,
         backward: Option<BackwardPolicy>,
         state_flow: Option<bool>,
     }
@@ -269,18 +270,25 @@ impl RawPolicy {
         } else {
             PUBLISHED_BETA.range()
         };
+        let parity = self.parity.unwrap_or(Parity::Improved);
+        // What was measured to be better (docs/results.md) is the default, unless the published code is asked for.
+        let (logit_scale, edge_offset) = match parity {
+            Parity::Published => (defaults.logit_scale, defaults.edge_offset),
+            Parity::Improved => (LogitScale::Positive, conditioning.scales_logits()),
+        };
         PolicySpec {
             conditioning,
-            parity: self.parity.unwrap_or(Parity::Published),
+            parity,
             hidden,
             embed: self.embed.unwrap_or(hidden),
             beta_hidden: self.beta_hidden.unwrap_or(defaults.beta_hidden),
             logit_clip: self.logit_clip.unwrap_or(defaults.logit_clip),
             thermometer_bins: self.thermometer_bins.unwrap_or(defaults.thermometer_bins),
             thermometer_range: self.thermometer_range.unwrap_or(thermometer_range),
-            logit_scale: self.logit_scale.unwrap_or(defaults.logit_scale),
+            logit_scale: self.logit_scale.unwrap_or(logit_scale),
             // What offline training never sees is far away, and sharper logits would only sharpen mistakes.
             beta_limit: self.beta_limit.or((train.mode == Mode::Offline).then_some(high)),
+            edge_offset: self.edge_offset.unwrap_or(edge_offset),
             backward: self.backward.unwrap_or(if objective.uniform_backward {
                 BackwardPolicy::Uniform
             } else {

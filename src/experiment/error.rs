@@ -4,6 +4,7 @@ use super::EXPERIMENTS;
 use crate::checkpoint::CheckpointError;
 use crate::config::Invalid;
 use crate::metrics::MetricsError;
+use crate::offline::OfflineError;
 use crate::policy::BackendError;
 use crate::sampling::SampleError;
 use crate::suggest::{did_you_mean, nearest};
@@ -22,6 +23,19 @@ pub enum ExperimentError {
         /// All names.
         known: String,
     },
+    /// An experiment that is not run on this task.
+    #[error("experiment {experiment} cannot be run on task {task:?}; its tasks are: {tasks}")]
+    NoSuchTask {
+        /// The offending task.
+        task: String,
+        /// The experiment.
+        experiment: &'static str,
+        /// The tasks it can be run on.
+        tasks: String,
+    },
+    /// An experiment on modes, and a task that lists none.
+    #[error("task {0} lists no modes without data that users fetch (see thermoflow data)")]
+    NoModes(String),
     /// Settings that are not allowed.
     #[error("the settings of a run are not allowed")]
     Settings(#[from] Invalid),
@@ -53,6 +67,9 @@ pub enum ExperimentError {
     /// Scoring failed.
     #[error("scoring failed")]
     Score(#[from] ScoreError),
+    /// A data set for offline training.
+    #[error("the data set of a run cannot be had")]
+    DataSet(#[from] OfflineError),
 }
 
 impl ExperimentError {

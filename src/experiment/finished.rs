@@ -31,15 +31,29 @@ pub struct Trained {
     pub backend: Box<dyn Backend>,
 }
 
+/// A policy at one β, by enumeration.
+#[derive(Debug)]
+pub struct AtBeta {
+    /// log P(x | β) of every object, in the order of `Enumerated::graph`.
+    pub log_p: Vec<f64>,
+    /// How close that is to the target.
+    pub metrics: ExactMetrics,
+}
+
 impl Trained {
     /// Compares the policy with the target at each β, by enumeration; `all` is of the same task.
     ///
     /// # Errors
     /// When the device fails.
-    pub fn exact(&mut self, all: &Enumerated, betas: &[f32]) -> Result<Vec<ExactMetrics>, BackendError> {
+    pub fn exact(&mut self, all: &Enumerated, betas: &[f32]) -> Result<Vec<AtBeta>, BackendError> {
         let mut exact = ExactPolicy::new(&all.graph, &self.spec);
-        let measure = |&beta| all.measure(&mut exact, &*self.task.env, &mut *self.backend, beta);
-        betas.iter().map(measure).collect()
+        let at = |&beta| {
+            let log_p = exact.log_probabilities(&*self.task.env, &mut *self.backend, beta)?;
+            let log_z = self.backend.log_z(&[beta])?[0];
+            let metrics = ExactMetrics::new(beta, &log_p, &all.log_rewards, log_z);
+            Ok(AtBeta { log_p, metrics })
+        };
+        betas.iter().map(at).collect()
     }
 
     /// Draws samples of the policy.

@@ -3,10 +3,16 @@
 //!
 //! An experiment is one file here and one line in [`EXPERIMENTS`].
 
+mod ablation;
 mod error;
 mod finished;
+mod gridworld;
+mod grouping;
+mod measured;
 mod modes;
+mod offline;
 mod results;
+mod scale;
 mod settings;
 mod stability;
 mod statistics;
@@ -14,7 +20,7 @@ mod statistics;
 mod tests;
 
 pub use error::ExperimentError;
-pub use finished::{FinishedJob, Trained};
+pub use finished::{AtBeta, FinishedJob, Trained};
 pub use results::{Record, write_csv};
 pub use statistics::{Spread, mean_of_last, spread, spread_by_x};
 
@@ -23,7 +29,18 @@ use crate::plot::Figure;
 use crate::report::Table;
 
 /// Every experiment there is.
-pub const EXPERIMENTS: &[&Experiment] = &[&modes::EXPERIMENT, &stability::EXPERIMENT];
+pub const EXPERIMENTS: &[&Experiment] = &[
+    &gridworld::EXPERIMENT,
+    &stability::EXPERIMENT,
+    &modes::EXPERIMENT,
+    &offline::EXPERIMENT,
+    &scale::EXPERIMENT,
+    &ablation::objective::EXPERIMENT,
+    &ablation::beta::EXPERIMENT,
+    &ablation::k::EXPERIMENT,
+    &ablation::thermometer::EXPERIMENT,
+    &ablation::layer::EXPERIMENT,
+];
 
 /// A figure of the paper, or several that come from the same runs.
 #[derive(Debug)]
@@ -34,8 +51,14 @@ pub struct Experiment {
     pub summary: &'static str,
     /// What the whole of it costs, with the default seeds.
     pub cost: &'static str,
-    /// The runs it needs with each seed.
-    pub variants: fn(&Options) -> Result<Vec<Variant>, ExperimentError>,
+    /// How many seeds it takes by default.
+    pub seeds: u64,
+    /// Tasks that it is run on by default.
+    pub tasks: &'static [&'static str],
+    /// Tasks that it can be run on as well: they take long, or need data that users fetch.
+    pub more_tasks: &'static [&'static str],
+    /// The runs it needs on a task with each seed.
+    pub variants: fn(&str, &Options) -> Result<Vec<Variant>, ExperimentError>,
     /// What is made of them.
     pub analyse: fn(&[FinishedJob]) -> Result<Findings, ExperimentError>,
 }
@@ -45,6 +68,8 @@ pub struct Experiment {
 pub struct Options {
     /// Rounds of every run; None for those of the paper.
     pub rounds: Option<u64>,
+    /// On which tasks; none for the default ones.
+    pub tasks: Vec<String>,
 }
 
 /// Settings that are run with each seed.
@@ -52,8 +77,11 @@ pub struct Options {
 pub struct Variant {
     /// Names its files: small letters, digits and hyphens, different for each.
     pub name: String,
-    /// Names it in legends and tables; the same in all panels in which it appears.
+    /// Names it in legends and tables; the same in all panels in which it appears, and in several variants where the
+    /// experiment sees them as one.
     pub label: String,
+    /// In ablations, the setting that is varied; empty elsewhere.
+    pub setting: String,
     /// Its settings; the seed is set for each job.
     pub config: RunConfig,
 }
@@ -65,6 +93,18 @@ pub struct Job {
     pub variant: Variant,
     /// With which seed; the variant's configuration has it as well.
     pub seed: u64,
+}
+
+impl Variant {
+    /// A variant on the task of `config`; `name` is its own among those of that task.
+    pub(self) fn new(name: &str, label: &str, config: RunConfig) -> Self {
+        Self {
+            name: format!("{}-{name}", config.task.name),
+            label: label.into(),
+            setting: String::new(),
+            config,
+        }
+    }
 }
 
 impl Job {
@@ -112,9 +152,11 @@ impl Experiment {
     /// cut short has something of everything.
     ///
     /// # Errors
-    /// Settings that are not allowed.
+    /// A task that the experiment cannot be run on, or settings that are not allowed.
     pub fn jobs(&self, options: &Options, seeds: &[u64]) -> Result<Vec<Job>, ExperimentError> {
-        let variants = (self.variants)(options)?;
+        let tasks = self.chosen_tasks(options)?;
+        let variants: Result<Vec<_>, _> = tasks.iter().map(|task| (self.variants)(task, options)).collect();
+        let variants = variants?.concat();
         let jobs = seeds.iter().flat_map(|&seed| {
             variants.iter().map(move |variant| {
                 let mut variant = variant.clone();
@@ -123,5 +165,40 @@ impl Experiment {
             })
         });
         Ok(jobs.collect())
+    }
+
+    /// Every task that it can be run on.
+    pub fn all_tasks(&self) -> impl Iterator<Item = &'static str> {
+        self.tasks.iter().chain(self.more_tasks).copied()
+    }
+
+    fn chosen_tasks(&self, options: &Options) -> Result<Vec<&'static str>, ExperimentError> {
+        if options.tasks.is_empty() {
+            return Ok(self.tasks.to_vec());
+        }
+        let find = |name: &String| {
+            let found = self.all_tasks().find(|task| task == name);
+            found.ok_or_else(|| ExperimentError::NoSuchTask {
+                task: name.clone(),
+                experiment: self.name,
+                tasks: self.all_tasks().collect::<Vec<_>>().join(", "),
+            })
+        };
+        options.tasks.iter().map(find).collect()
+    }
+
+    /// For a report: which tasks these runs leave out.
+    fn left_out(&self, jobs: &[FinishedJob]) -> Option<String> {
+        let missing: Vec<_> = self
+            .all_tasks()
+            .filter(|task| jobs.iter().all(|job| job.task() != *task))
+            .collect();
+        (!missing.is_empty()).then(|| {
+            format!(
+                "Left out here: {}. Ask for them with --task; they take longer, or need data that users fetch \
+                 (thermoflow data import).",
+                missing.join(", ")
+            )
+        })
     }
 }

@@ -1,42 +1,51 @@
 //! `modes`: how many of a task's listed modes are found after how many rounds, on tasks that list some.
 
-use super::settings::{conditioning_name, published};
+use super::grouping::{by_task, group};
+use super::settings::{name_of, settings};
+use super::statistics::dash;
 use super::{Experiment, ExperimentError, Findings, FinishedJob, NamedFigure, Options, Variant, spread, spread_by_x};
 use crate::metrics::MetricsRow;
 use crate::plot::{Axis, Figure, LinePanel, LinePlot, Series};
 use crate::policy::Conditioning;
 use crate::report::Table;
+use crate::task::Task;
 
 /// See the module.
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "modes",
     summary: "Modes found against rounds: logit, layer and unconditional, published settings",
-    cost: "TFBind8: 9 runs of 2000 rounds, about a minute of one core each",
+    cost: "2000 rounds each on TFBind8, about a minute of one core",
+    seeds: 3,
+    tasks: &["tfbind8"],
+    more_tasks: &["rna1", "qm9str", "sehstr"],
     variants,
     analyse,
 };
 
 /// The paper compares its method with the usual one and with none.
-pub(super) const COMPARED: [Conditioning; 3] = [Conditioning::Logit, Conditioning::Layer, Conditioning::Unconditional];
-
-/// Tasks that list their modes and need no file of others.
-const TASKS: &[&str] = &["tfbind8"];
+const COMPARED: [Conditioning; 3] = [Conditioning::Logit, Conditioning::Layer, Conditioning::Unconditional];
 
 /// Points of a curve.
 const REPORTS: u64 = 200;
 
-fn variants(options: &Options) -> Result<Vec<Variant>, ExperimentError> {
-    let all = TASKS.iter().flat_map(|task| {
-        COMPARED.map(|conditioning| {
-            let label = conditioning_name(conditioning);
-            Ok(Variant {
-                name: format!("{task}-{label}"),
-                label,
-                config: published(task, conditioning, options, REPORTS)?,
-            })
-        })
-    });
-    all.collect()
+fn variants(task: &str, options: &Options) -> Result<Vec<Variant>, ExperimentError> {
+    let variants = compared(task, options, REPORTS)?;
+    if Task::load(&variants[0].config.task)?.modes.is_empty() {
+        return Err(ExperimentError::NoModes(task.into()));
+    }
+    Ok(variants)
+}
+
+/// The paper's method, the usual one and none, with published settings.
+pub(super) fn compared(task: &str, options: &Options, reports: u64) -> Result<Vec<Variant>, ExperimentError> {
+    let variant = |conditioning| {
+        let label = name_of(conditioning);
+        let config = settings(task, options, reports, |raw| {
+            raw.policy.conditioning = Some(conditioning)
+        })?;
+        Ok(Variant::new(&label, &label, config))
+    };
+    COMPARED.into_iter().map(variant).collect()
 }
 
 fn analyse(jobs: &[FinishedJob]) -> Result<Findings, ExperimentError> {
@@ -56,37 +65,15 @@ fn analyse(jobs: &[FinishedJob]) -> Result<Findings, ExperimentError> {
             .into_iter()
             .map(|(task, jobs)| table(task, &jobs))
             .collect(),
-        notes: vec![
-            "A mode counts as found when that very object was rolled out. The unconditional policy is trained and \
-             explores at β = 1, the others at β from their distributions; what it finds is not at the same β."
-                .into(),
-        ],
+        notes: notes(jobs),
         records: Vec::new(),
     })
 }
 
-/// The jobs of each task, in order of their first appearance.
-pub(super) fn by_task(jobs: &[FinishedJob]) -> Vec<(&str, Vec<&FinishedJob>)> {
-    group(jobs.iter(), |job| job.task())
-}
-
-/// The jobs of each label, in order of their first appearance.
-pub(super) fn by_label<'a>(jobs: &[&'a FinishedJob]) -> Vec<(&'a str, Vec<&'a FinishedJob>)> {
-    group(jobs.iter().copied(), |job| job.label())
-}
-
-fn group<'a>(
-    jobs: impl Iterator<Item = &'a FinishedJob>,
-    key: impl Fn(&'a FinishedJob) -> &'a str,
-) -> Vec<(&'a str, Vec<&'a FinishedJob>)> {
-    let mut groups: Vec<(&str, Vec<&FinishedJob>)> = Vec::new();
-    for job in jobs {
-        match groups.iter_mut().find(|(name, _)| *name == key(job)) {
-            Some((_, members)) => members.push(job),
-            None => groups.push((key(job), vec![job])),
-        }
-    }
-    groups
+fn notes(jobs: &[FinishedJob]) -> Vec<String> {
+    let text = "A mode counts as found when that very object was rolled out. The unconditional policy is trained and \
+                explores at β = 1, the others at β from their distributions; what it finds is not at the same β.";
+    std::iter::once(text.into()).chain(EXPERIMENT.left_out(jobs)).collect()
 }
 
 fn panel(task: &str, jobs: &[&FinishedJob]) -> LinePanel {
@@ -94,11 +81,13 @@ fn panel(task: &str, jobs: &[&FinishedJob]) -> LinePanel {
         let reported = job.rows.iter().map(|row| (row.round as f64, row.modes as f64));
         std::iter::once((0.0, 0.0)).chain(reported).collect()
     };
-    let series = by_label(jobs).into_iter().map(|(label, jobs)| Series {
-        name: label.into(),
-        points: spread_by_x(&jobs.iter().map(curve).collect::<Vec<_>>()),
-        dots: false,
-    });
+    let series = group(jobs.iter().copied(), |job| job.label())
+        .into_iter()
+        .map(|(label, jobs)| Series {
+            name: label.into(),
+            points: spread_by_x(&jobs.iter().map(curve).collect::<Vec<_>>()),
+            dots: false,
+        });
     LinePanel {
         title: task.into(),
         x: Axis::linear("round"),
@@ -112,7 +101,7 @@ fn table(task: &str, jobs: &[&FinishedJob]) -> Table {
     let row = |(label, jobs): (&str, Vec<&FinishedJob>)| {
         let of = |number: fn(&MetricsRow) -> f64, digits: usize| {
             let values = jobs.iter().filter_map(|job| job.rows.last()).map(number);
-            spread(values).map_or_else(|| "–".into(), |spread| format!("{spread:.digits$}"))
+            dash(spread(values), digits)
         };
         vec![
             label.to_owned(),
@@ -132,6 +121,9 @@ fn table(task: &str, jobs: &[&FinishedJob]) -> Table {
         header: ["", "seeds", "modes", "top-100 mean y", "mean y", "distinct x"]
             .map(String::from)
             .to_vec(),
-        rows: by_label(jobs).into_iter().map(row).collect(),
+        rows: group(jobs.iter().copied(), |job| job.label())
+            .into_iter()
+            .map(row)
+            .collect(),
     }
 }

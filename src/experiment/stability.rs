@@ -1,7 +1,8 @@
 //! `stability`: the loss in training, for the paper's method, the usual one and none.
 
-use super::modes::{COMPARED, by_label, by_task};
-use super::settings::{conditioning_name, published};
+use super::grouping::{by_task, group};
+use super::modes::compared;
+use super::statistics::dash;
 use super::{
     Experiment, ExperimentError, Findings, FinishedJob, NamedFigure, Options, Record, Variant, mean_of_last, spread,
     spread_by_x,
@@ -12,13 +13,14 @@ use crate::report::Table;
 /// See the module.
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "stability",
-    summary: "Loss curves of logit, layer and unconditional, mean and band over seeds, TFBind8",
-    cost: "TFBind8: 9 runs of 2000 rounds, about a minute of one core each",
+    summary: "Loss curves of logit, layer and unconditional, mean and band over seeds",
+    cost: "2000 rounds each on TFBind8, about a minute of one core",
+    seeds: 3,
+    tasks: &["tfbind8"],
+    more_tasks: &["rna1", "qm9str", "sehstr"],
     variants,
     analyse,
 };
-
-const TASKS: &[&str] = &["tfbind8"];
 
 /// Reports of a run at least; every round is reported where there are fewer rounds.
 const REPORTS: u64 = 2000;
@@ -26,18 +28,8 @@ const REPORTS: u64 = 2000;
 /// A point of the curve is the mean of this share of all reports.
 const WINDOW_SHARE: usize = 50;
 
-fn variants(options: &Options) -> Result<Vec<Variant>, ExperimentError> {
-    let all = TASKS.iter().flat_map(|task| {
-        COMPARED.map(|conditioning| {
-            let label = conditioning_name(conditioning);
-            Ok(Variant {
-                name: format!("{task}-{label}"),
-                label,
-                config: published(task, conditioning, options, REPORTS)?,
-            })
-        })
-    });
-    all.collect()
+fn variants(task: &str, options: &Options) -> Result<Vec<Variant>, ExperimentError> {
+    compared(task, options, REPORTS)
 }
 
 /// How many reports a point of the curve is the mean of.
@@ -65,14 +57,16 @@ fn analyse(jobs: &[FinishedJob]) -> Result<Findings, ExperimentError> {
             .into_iter()
             .map(|(task, jobs)| table(task, &jobs))
             .collect(),
-        notes: vec![
-            "The loss is measured on the batch that was just rolled out, before the step on it, so it also depends on \
-             what each policy explores. The unconditional policy learns one β only: its loss is that of an easier \
-             problem."
-                .into(),
-        ],
+        notes: notes(jobs),
         records: jobs.iter().filter_map(last_tenth).collect(),
     })
+}
+
+fn notes(jobs: &[FinishedJob]) -> Vec<String> {
+    let text = "The loss is measured on the batch that was just rolled out, before the step on it, so it also depends \
+                on what each policy explores. The unconditional policy learns one β only: its loss is that of an \
+                easier problem.";
+    std::iter::once(text.into()).chain(EXPERIMENT.left_out(jobs)).collect()
 }
 
 /// The online losses of a run.
@@ -83,14 +77,16 @@ fn losses(job: &FinishedJob) -> Vec<(f64, f64)> {
 }
 
 fn panel(task: &str, jobs: &[&FinishedJob], window: usize) -> LinePanel {
-    let series = by_label(jobs).into_iter().map(|(label, jobs)| {
-        let curves: Vec<_> = jobs.iter().map(|job| mean_of_last(window, &losses(job))).collect();
-        Series {
-            name: label.into(),
-            points: spread_by_x(&curves),
-            dots: false,
-        }
-    });
+    let series = group(jobs.iter().copied(), |job| job.label())
+        .into_iter()
+        .map(|(label, jobs)| {
+            let curves: Vec<_> = jobs.iter().map(|job| mean_of_last(window, &losses(job))).collect();
+            Series {
+                name: label.into(),
+                points: spread_by_x(&curves),
+                dots: false,
+            }
+        });
     LinePanel {
         title: task.into(),
         x: Axis::linear("round"),
@@ -117,7 +113,7 @@ fn last_tenth(job: &FinishedJob) -> Option<Record> {
 fn table(task: &str, jobs: &[&FinishedJob]) -> Table {
     let row = |(label, jobs): (&str, Vec<&FinishedJob>)| {
         let values = jobs.iter().filter_map(|job| last_tenth(job)).map(|record| record.value);
-        let loss = spread(values).map_or_else(|| "–".into(), |spread| format!("{spread:.3}"));
+        let loss = dash(spread(values), 3);
         let skipped: u64 = jobs
             .iter()
             .filter_map(|job| job.rows.last())
@@ -130,6 +126,9 @@ fn table(task: &str, jobs: &[&FinishedJob]) -> Table {
         header: ["", "seeds", "loss (nats²)", "skipped steps"]
             .map(String::from)
             .to_vec(),
-        rows: by_label(jobs).into_iter().map(row).collect(),
+        rows: group(jobs.iter().copied(), |job| job.label())
+            .into_iter()
+            .map(row)
+            .collect(),
     }
 }

@@ -25,6 +25,11 @@ pub fn spread(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
     })
 }
 
+/// A spread for a table; a dash where there is none.
+pub(super) fn dash(spread: Option<Spread>, digits: usize) -> String {
+    spread.map_or_else(|| "–".into(), |spread| format!("{spread:.digits$}"))
+}
+
 /// The curve of the means of several curves, with a band from the lowest to the highest. A place that only some of the
 /// curves have is left out: the mean would jump there.
 pub fn spread_by_x(curves: &[Vec<(f64, f64)>]) -> Vec<Point> {

@@ -187,10 +187,10 @@ fn written_out(kind: &ObjectiveKind, pf: &[f64], pb: &[f64], flow: &[f64], log_z
         "db" => (0..n).map(|t| between(t, t + 1, flow[t])).sum(),
         "subtb" => {
             let (mut sum, mut weights) = (0.0, 0.0);
-            for i in 0..n {
+            for (i, &flow) in flow.iter().enumerate() {
                 for j in i + 1..=n {
                     let weight = 0.9f64.powi((j - i) as i32);
-                    sum += weight * between(i, j, if i == 0 { log_z } else { flow[i] });
+                    sum += weight * between(i, j, if i == 0 { log_z } else { flow });
                     weights += weight;
                 }
             }

@@ -6,35 +6,37 @@ use super::{Axis, PlotError};
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Height of the chart, pixels.
-const HEIGHT: i32 = 280;
+/// Height of a panel, pixels.
+const HEIGHT: i32 = 260;
 /// Width of a bar, pixels.
 const BAR: i32 = 26;
+/// Width that panels beside each other may take, pixels.
+const WIDTH: i32 = 1100;
 /// Share of a group's width that its bars take.
 const FILLED: f64 = 0.8;
 
-/// Groups of bars with one bar per series.
+/// Groups of bars with one bar per series, in one or more panels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bars {
-    /// Above it; may be empty.
-    pub title: String,
     /// What the groups are.
     pub x: String,
-    /// What is measured; linear, and its range holds 0 unless it is given.
-    pub y: Axis,
     /// Names of the bars of each group, for the legend.
     pub series: Vec<String>,
-    /// From left to right.
-    pub groups: Vec<BarGroup>,
+    /// Names of the groups, from left to right.
+    pub groups: Vec<String>,
+    /// As many beside each other as there is room for.
+    pub panels: Vec<BarPanel>,
 }
 
-/// Bars side by side.
+/// One chart.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct BarGroup {
-    /// Below them.
-    pub name: String,
-    /// One for each series.
-    pub bars: Vec<Bar>,
+pub struct BarPanel {
+    /// Above it; may be empty.
+    pub title: String,
+    /// What is measured; linear, and its range holds 0 unless it is given.
+    pub y: Axis,
+    /// `[groups][series]`
+    pub bars: Vec<Vec<Bar>>,
 }
 
 /// A bar; one that is not finite is left out.
@@ -48,19 +50,22 @@ pub struct Bar {
     pub high: f64,
 }
 
+impl Bar {
+    /// A place left free.
+    pub const NONE: Self = Self {
+        value: f64::NAN,
+        low: f64::NAN,
+        high: f64::NAN,
+    };
+}
+
 impl Bars {
     pub(super) fn svg(&self) -> Result<String, PlotError> {
         self.check()?;
-        let bars = self.groups.iter().flat_map(|group| &group.bars);
-        let values = bars.flat_map(|bar| [bar.value, bar.low, bar.high]);
-        let axis = Axis {
-            log: false,
-            ..self.y.clone()
-        };
-        // The ground is part of every bar, but no data by itself.
-        axis.scale(values.clone(), true)?;
-        let y = axis.scale(values.chain([0.0]), true)?;
-        let width = self.width();
+        let scales: Vec<Scale> = self.panels.iter().map(BarPanel::scale).collect::<Result<_, _>>()?;
+        let columns = ((WIDTH / self.panel_width()).max(1) as usize).min(self.panels.len());
+        let rows = self.panels.len().div_ceil(columns);
+        let width = self.panel_width() * columns as i32;
         let boxes = self
             .series
             .iter()
@@ -68,48 +73,75 @@ impl Bars {
             .map(|(place, name)| (name.clone(), Mark::Box(place)));
         // One series needs no legend: the y axis says what it is.
         let legend = Legend::new(boxes.filter(|_| self.series.len() > 1).collect(), width);
-        let names = self.groups.iter().map(|group| group.name.clone()).collect();
-        canvas::page(width, legend.height() + HEIGHT, |page| {
-            let (top, area) = page.split_vertically(units(legend.height()));
+        canvas::page(width, legend.height() + HEIGHT * rows as i32, |page| {
+            let (top, charts) = page.split_vertically(units(legend.height()));
             legend.draw(&top)?;
-            let mut chart = canvas::chart(&area, &self.title, (Scale::Named(names), &self.x), (y, &self.y.label))?;
-            self.draw(&mut chart)
+            let areas = charts.split_evenly((rows, columns));
+            for ((panel, y), area) in self.panels.iter().zip(scales).zip(&areas) {
+                let x = (Scale::Named(self.groups.clone()), self.x.as_str());
+                let mut chart = canvas::chart(area, &panel.title, x, (y, &panel.y.label))?;
+                panel.draw(&mut chart)?;
+            }
+            Ok(())
         })
     }
 
     fn check(&self) -> Result<(), PlotError> {
-        if self.series.is_empty() || self.groups.is_empty() {
+        if self.series.is_empty() || self.groups.is_empty() || self.panels.is_empty() {
             return Err(PlotError::Empty("there are no bars".into()));
         }
-        match self.groups.iter().find(|group| group.bars.len() != self.series.len()) {
-            None => Ok(()),
-            Some(group) => Err(PlotError::Shape {
-                what: format!("the group {:?}", group.name),
-                found: group.bars.len(),
-                unit: "bars",
-                needed: self.series.len(),
-            }),
+        let shape = |what: String, found, unit, needed| {
+            let error = PlotError::Shape {
+                what,
+                found,
+                unit,
+                needed,
+            };
+            if found == needed { Ok(()) } else { Err(error) }
+        };
+        for panel in &self.panels {
+            let what = format!("the panel {:?}", panel.y.label);
+            shape(what, panel.bars.len(), "groups", self.groups.len())?;
+            for (name, bars) in self.groups.iter().zip(&panel.bars) {
+                shape(format!("the group {name:?}"), bars.len(), "bars", self.series.len())?;
+            }
         }
+        Ok(())
     }
 
     /// Pixels: room for the bars, and for the names below them.
-    fn width(&self) -> i32 {
-        let longest = self
-            .groups
-            .iter()
-            .map(|group| text_width(&group.name))
-            .fold(0.0, f64::max);
+    fn panel_width(&self) -> i32 {
+        let longest = self.groups.iter().map(|name| text_width(name)).fold(0.0, f64::max);
         let group = (BAR * self.series.len() as i32 + BAR).max(longest as i32 + 14);
         80 + (group * self.groups.len() as i32).max(260)
+    }
+}
+
+impl BarPanel {
+    fn scale(&self) -> Result<Scale, PlotError> {
+        let values = self
+            .bars
+            .iter()
+            .flatten()
+            .flat_map(|bar| [bar.value, bar.low, bar.high]);
+        let axis = Axis {
+            log: false,
+            ..self.y.clone()
+        };
+        // The ground is part of every bar, but no data by itself.
+        axis.scale(values.clone(), true)?;
+        axis.scale(values.chain([0.0]), true)
     }
 
     fn draw(&self, chart: &mut Chart) -> Drawn {
         let ground = 0f64.clamp(chart.y_range().start, chart.y_range().end);
-        let each = FILLED / self.series.len() as f64;
-        for (group, place) in self.groups.iter().zip(0u32..) {
-            let bars = group.bars.iter().enumerate().filter(|(_, bar)| bar.value.is_finite());
-            for (series, bar) in bars {
+        for (bars, place) in self.bars.iter().zip(0u32..) {
+            let each = FILLED / bars.len() as f64;
+            for (series, bar) in bars.iter().enumerate().filter(|(_, bar)| bar.value.is_finite()) {
                 let left = f64::from(place) - FILLED / 2.0 + each * series as f64;
+                if bar.value == ground {
+                    continue;
+                }
                 let corners = [(left + 0.04 * each, ground), (left + 0.96 * each, bar.value)];
                 chart.draw_series([Rectangle::new(corners, colour(series).filled())])?;
                 if bar.low.is_finite() && bar.high.is_finite() && bar.low < bar.high {

@@ -3,6 +3,9 @@
 use super::{Axis, LinePanel, LinePlot, PlotError, Point, Reference, Series};
 use serde::{Deserialize, Serialize};
 
+/// The areas below so many outlines are shaded; those of more would only be grey together.
+const SHADED: usize = 3;
+
 /// Histograms with common bins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Histograms {
@@ -67,9 +70,10 @@ impl Histograms {
             log: false,
             label: self.x.label.clone(),
         };
+        let shaded = panel.samples.len() <= SHADED;
         let outlines = panel.samples.iter().map(|sample| Series {
             name: sample.name.clone(),
-            points: outline(&sample.values, range, self.bins),
+            points: outline(&sample.values, range, self.bins, shaded),
             dots: false,
         });
         let upright = |line: &Reference| Reference {
@@ -86,8 +90,8 @@ impl Histograms {
     }
 }
 
-/// The outline of the bins from the ground and back to it; the area beneath it is shaded.
-fn outline(values: &[f64], [low, high]: [f64; 2], bins: usize) -> Vec<Point> {
+/// The outline of the bins from the ground and back to it.
+fn outline(values: &[f64], [low, high]: [f64; 2], bins: usize, shaded: bool) -> Vec<Point> {
     let width = (high - low) / bins as f64;
     let mut counts = vec![0usize; bins];
     for value in values.iter().filter(|value| (low..=high).contains(*value)) {
@@ -97,7 +101,7 @@ fn outline(values: &[f64], [low, high]: [f64; 2], bins: usize) -> Vec<Point> {
     let ground = |x: f64, y: f64| Point {
         x,
         y,
-        low: 0.0,
+        low: if shaded { 0.0 } else { y },
         high: y,
     };
     let mut points = vec![ground(low, 0.0)];
@@ -115,7 +119,7 @@ mod tests {
 
     #[test]
     fn every_value_is_in_one_bin_and_the_shares_are_of_all() {
-        let points = outline(&[0.0, 0.1, 0.9, 1.0, 5.0, f64::NAN], [0.0, 1.0], 2);
+        let points = outline(&[0.0, 0.1, 0.9, 1.0, 5.0, f64::NAN], [0.0, 1.0], 2, true);
         let tops: Vec<(f64, f64)> = points.iter().map(|point| (point.x, point.y)).collect();
         // Five finite values, one of them beyond the range.
         assert_eq!(

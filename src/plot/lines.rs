@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Size of a panel, pixels.
 const PANEL: (i32, i32) = (340, 262);
+/// Width of a panel that has the page to itself, pixels.
+const ALONE: i32 = 480;
 /// Panels in a row.
 const COLUMNS: usize = 3;
 
@@ -98,7 +100,7 @@ impl LinePlot {
 
         let columns = self.panels.len().min(COLUMNS);
         let rows = self.panels.len().div_ceil(COLUMNS);
-        let width = PANEL.0 * columns as i32;
+        let width = if columns == 1 { ALONE } else { PANEL.0 * columns as i32 };
         let legend = Legend::new(entries.collect(), width);
         let scales: Result<Vec<_>, _> = self.panels.iter().map(LinePanel::scales).collect();
         let scales = scales?;

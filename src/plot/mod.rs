@@ -14,7 +14,7 @@ mod scale;
 #[cfg(test)]
 mod tests;
 
-pub use bars::{Bar, BarGroup, Bars};
+pub use bars::{Bar, BarPanel, Bars};
 pub use heatmaps::{Grid, Heatmaps, Shared};
 pub use histograms::{HistogramPanel, Histograms, Sample};
 pub use lines::{LinePanel, LinePlot, Point, Reference, Series};

@@ -101,20 +101,22 @@ fn bars() -> Bars {
         low: value * 0.95,
         high: value * 1.07,
     };
-    let group = |name: &str, value: f64| BarGroup {
-        name: name.into(),
-        bars: vec![bar(value), bar(value * 0.8)],
+    let panel = |title: &str, factor: f64| BarPanel {
+        title: title.into(),
+        y: Axis::linear("total variation"),
+        bars: [0.2, 0.31, 0.25, 0.22]
+            .map(|value| vec![bar(factor * value), bar(factor * value * 0.8)])
+            .into(),
     };
     Bars {
-        title: "Exact total variation".into(),
         x: "objective".into(),
-        y: Axis::linear("total variation"),
         series: vec!["β = 1".into(), "β = 3".into()],
-        groups: vec![
-            group("tb", 0.2),
-            group("db", 0.31),
-            group("subtb", 0.25),
-            group("vargrad", 0.22),
+        groups: ["tb", "db", "subtb", "vargrad"].map(String::from).into(),
+        panels: vec![
+            panel("logit", 1.0),
+            panel("layer", 1.2),
+            panel("unconditional", 0.5),
+            panel("more", 3.0),
         ],
     }
 }
@@ -234,7 +236,7 @@ fn no_data_and_data_that_do_not_fit_are_refused() {
         ..histograms()
     }));
     empty(Figure::Bars(Bars {
-        groups: vec![],
+        panels: vec![],
         ..bars()
     }));
     empty(Figure::Heatmaps(Heatmaps {
@@ -243,7 +245,7 @@ fn no_data_and_data_that_do_not_fit_are_refused() {
         ..maps(Shared::Row)
     }));
     let mut uneven = bars();
-    uneven.groups[1].bars.pop();
+    uneven.panels[1].bars[1].pop();
     let error = Figure::Bars(uneven).svg().unwrap_err().to_string();
     assert!(error.contains("\"db\" has 1 bars, the figure needs 2"), "{error}");
     let mut ragged = maps(Shared::All);

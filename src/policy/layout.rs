@@ -115,7 +115,8 @@ impl Layout {
         let beta_features = self.spec.beta_features();
         self.add_mlp(group, ".encoder", &[self.features, hidden, embed]);
         let joined = 2 * embed + if conditioning.embeds_beta() { beta_hidden } else { 0 };
-        self.add_mlp(group, ".scorer", &[joined, hidden, 1]);
+        let outputs = 1 + usize::from(self.spec.has_offset());
+        self.add_mlp(group, ".scorer", &[joined, hidden, outputs]);
         if conditioning.is_conditional() {
             self.add_mlp(
                 group,

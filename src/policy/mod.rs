@@ -38,6 +38,8 @@ pub struct LogProbs {
 pub struct EdgeScores {
     /// f(s, s'), per edge.
     pub scores: Vec<f32>,
+    /// g(s, s'), per edge; empty when the policy has no offsets.
+    pub offsets: Vec<f32>,
     /// T(β) per β; all 1 when the conditioning does not scale logits.
     pub scales: Vec<f32>,
 }

@@ -97,6 +97,9 @@ pub struct PolicySpec {
     /// A positive scale is that of this β for every larger one. None: it goes on growing.
     #[serde(default)]
     pub beta_limit: Option<f32>,
+    /// An edge has a second score g that is not scaled: logits are g(s, s') + T(β)·f(s, s').
+    #[serde(default)]
+    pub edge_offset: bool,
     /// Where P_B comes from.
     #[serde(default)]
     pub backward: BackwardPolicy,
@@ -122,6 +125,7 @@ impl PolicySpec {
             thermometer_range: [1.0, 3.0],
             logit_scale: LogitScale::Free,
             beta_limit: None,
+            edge_offset: false,
             backward: BackwardPolicy::Learned,
             state_flow: false,
         }
@@ -130,6 +134,11 @@ impl PolicySpec {
     /// T(β) is the exponential of what the scaler says.
     pub fn has_positive_scale(&self) -> bool {
         self.conditioning.scales_logits() && self.logit_scale == LogitScale::Positive
+    }
+
+    /// Edges have an offset beside their score; without a scale it would be the same as a score.
+    pub fn has_offset(&self) -> bool {
+        self.conditioning.scales_logits() && self.edge_offset
     }
 
     /// Numbers that describe one β to log F: none where there is one β only.

@@ -99,12 +99,17 @@ fn every_spec() -> Vec<(Objective, PolicySpec)> {
     let mut specs = Vec::new();
     for conditioning in CONDITIONINGS {
         for kind in KINDS {
-            for logit_scale in [LogitScale::Free, LogitScale::Positive] {
+            for (logit_scale, edge_offset) in [
+                (LogitScale::Free, false),
+                (LogitScale::Positive, false),
+                (LogitScale::Positive, true),
+            ] {
                 if logit_scale == LogitScale::Positive && !conditioning.scales_logits() {
                     continue;
                 }
                 let spec = PolicySpec {
                     logit_scale,
+                    edge_offset,
                     state_flow: kind.needs_flow,
                     backward: if kind.uniform_backward {
                         BackwardPolicy::Uniform
@@ -204,6 +209,7 @@ fn agrees_with(device: &str, objective: Objective, spec: &PolicySpec, env: Arc<d
     let a = native.edge_scores(Direction::Forward, choices, &batch.betas).unwrap();
     let b = torch.edge_scores(Direction::Forward, choices, &batch.betas).unwrap();
     assert_close(&a.scores, &b.scores, 1e-5, "scores");
+    assert_close(&a.offsets, &b.offsets, 1e-5, "offsets");
     assert_close(&a.scales, &b.scales, 1e-5, "scales");
 }
 

@@ -101,13 +101,7 @@ impl TorchBackend {
         Tensor::f_from_slice(&codes)?.f_view(shape)?.f_to_device(self.device)
     }
 
-    /// f per edge, and T per β where logits are scaled.
-    fn scores(
-        &self,
-        direction: Direction,
-        choices: &Choices,
-        betas: &[f32],
-    ) -> Result<(Tensor, Option<Tensor>), TchError> {
+    fn scores(&self, direction: Direction, choices: &Choices, betas: &[f32]) -> Result<Scores, TchError> {
         let stem = if direction == Direction::Forward {
             "forward"
         } else {
@@ -117,7 +111,11 @@ impl TorchBackend {
         let conditioning = spec.conditioning;
         if direction == Direction::Backward && spec.backward == BackwardPolicy::Uniform {
             let scores = Tensor::f_zeros([choices.edges() as i64], (Kind::Float, self.device))?;
-            return Ok((scores, None));
+            return Ok(Scores {
+                scores,
+                offsets: None,
+                scales: None,
+            });
         }
         let embed = |states: &States| self.mlp(&self.one_hot(states)?, &format!("{stem}.encoder"), 2);
         let sources = embed(choices.sources.states())?.f_index_select(0, &self.indices(&edge_sources(choices))?)?;
@@ -145,10 +143,13 @@ impl TorchBackend {
                 joined.push(embedded.f_index_select(0, &self.indices(&edge_groups(choices))?)?);
             }
         }
-        let scores = self
-            .mlp(&Tensor::f_cat(&joined, 1)?, &format!("{stem}.scorer"), 2)?
-            .f_squeeze_dim(1)?;
-        Ok((scores, scale))
+        let outputs = self.mlp(&Tensor::f_cat(&joined, 1)?, &format!("{stem}.scorer"), 2)?;
+        let offsets = spec.has_offset().then(|| outputs.f_select(1, 1)).transpose()?;
+        Ok(Scores {
+            scores: outputs.f_select(1, 0)?,
+            offsets,
+            scales: scale,
+        })
     }
 
     fn log_probabilities(&self, direction: Direction, batch: &Batch) -> Result<Tensor, TchError> {
@@ -156,7 +157,11 @@ impl TorchBackend {
         if choices.steps() == 0 {
             return Tensor::f_zeros([0], (Kind::Float, self.device));
         }
-        let (scores, scale) = self.scores(direction, choices, &batch.betas)?;
+        let Scores {
+            scores,
+            offsets,
+            scales,
+        } = self.scores(direction, choices, &batch.betas)?;
         let Padded {
             edges,
             padding,
@@ -165,13 +170,16 @@ impl TorchBackend {
         } = Padded::new(choices);
         let shape = [choices.steps() as i64, width as i64];
         let mut logits = scores.f_index_select(0, &self.indices(&edges)?)?.f_view(shape)?;
-        if let Some(scale) = scale {
+        if let Some(scale) = scales {
             let beta_of: Vec<u32> = choices
                 .step_trajectory
                 .iter()
                 .map(|&t| batch.beta_of[t as usize])
                 .collect();
             logits = logits.f_mul(&scale.f_index_select(0, &self.indices(&beta_of)?)?.f_unsqueeze(1)?)?;
+        }
+        if let Some(offsets) = offsets {
+            logits = logits.f_add(&offsets.f_index_select(0, &self.indices(&edges)?)?.f_view(shape)?)?;
         }
         let clamp = Clamp::of(&self.parameters.layout.spec);
         if let Clamp::Logits(limit) = clamp {
@@ -272,10 +280,13 @@ impl Backend for TorchBackend {
         betas: &[f32],
     ) -> Result<EdgeScores, BackendError> {
         tch::no_grad(|| {
-            let (scores, scale) = self.scores(direction, choices, betas)?;
-            let scales = scale.map_or_else(|| Ok(vec![1.0; betas.len()]), |scale| host(&scale))?;
+            let found = self.scores(direction, choices, betas)?;
+            let scales = found
+                .scales
+                .map_or_else(|| Ok(vec![1.0; betas.len()]), |scale| host(&scale))?;
             Ok(EdgeScores {
-                scores: host(&scores)?,
+                scores: host(&found.scores)?,
+                offsets: found.offsets.map_or_else(|| Ok(Vec::new()), |offsets| host(&offsets))?,
                 scales,
             })
         })
@@ -288,6 +299,16 @@ impl Backend for TorchBackend {
     fn device(&self) -> String {
         format!("{:?} (libtorch)", self.device).to_lowercase()
     }
+}
+
+/// What logits are made of, with gradients to follow.
+struct Scores {
+    /// f per edge.
+    scores: Tensor,
+    /// g per edge.
+    offsets: Option<Tensor>,
+    /// T per β.
+    scales: Option<Tensor>,
 }
 
 /// The edges of every step, padded to the widest row.

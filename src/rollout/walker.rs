@@ -33,6 +33,8 @@ pub struct Walker {
     rows: StateIndex,
     neighbours: Neighbours,
     scores: Vec<f32>,
+    /// Empty when the policy has none.
+    offsets: Vec<f32>,
 }
 
 impl Walker {
@@ -47,6 +49,7 @@ impl Walker {
             rows: StateIndex::new(width + 4),
             neighbours: Neighbours::new(width),
             scores: Vec::new(),
+            offsets: Vec::new(),
         }
     }
 
@@ -55,6 +58,7 @@ impl Walker {
         self.rows.clear();
         self.neighbours.clear();
         self.scores.clear();
+        self.offsets.clear();
     }
 
     /// Walks from every state of `starts` to the end, walk i at `betas[i]` with `streams[i]`; each step is uniform
@@ -136,6 +140,7 @@ impl Walker {
         }
         let scored = backend.edge_scores(self.direction, &choices, betas)?;
         self.scores.extend(scored.scores);
+        self.offsets.extend(scored.offsets);
         Ok((rows, scored.scales))
     }
 
@@ -146,7 +151,8 @@ impl Walker {
             return (edges.start, 0.0);
         }
         let mut logits = Vec::with_capacity(edges.len());
-        steps::logits(&self.scores[edges.clone()], scale, self.clamp, &mut logits);
+        let offsets = steps::offsets_of(&self.offsets, edges.clone());
+        steps::logits(&self.scores[edges.clone()], offsets, scale, self.clamp, &mut logits);
         let total = steps::log_sum_exp(&logits);
         let place = if epsilon > 0.0 && stream.unit() < f64::from(epsilon) {
             stream.below(edges.len())

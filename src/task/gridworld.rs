@@ -28,7 +28,7 @@ pub struct GridReward {
 impl Default for GridReward {
     fn default() -> Self {
         Self {
-            r0: 0.01,
+            r0: 0.1,
             r1: 0.5,
             r2: 2.0,
         }
@@ -182,7 +182,7 @@ mod tests {
                     let from_middle = [x, y].map(|c| (f64::from(c) / f64::from(side - 1) - 0.5).abs());
                     let outside = from_middle.iter().all(|&a| a > 0.25);
                     let high = from_middle.iter().all(|&a| 0.3 < a && a < 0.4);
-                    let expected = 0.01 + 0.5 * f64::from(u8::from(outside)) + 2.0 * f64::from(u8::from(high));
+                    let expected = 0.1 + 0.5 * f64::from(u8::from(outside)) + 2.0 * f64::from(u8::from(high));
                     assert_eq!(reward.reward(&[x, y], usize::from(side)), expected, "{x},{y} of {side}");
                 }
             }

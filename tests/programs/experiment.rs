@@ -77,7 +77,13 @@ fn an_experiment_leaves_numbers_pictures_and_a_report_and_repeats_no_finished_ru
     // What a run leaves can be asked by analyses.
     let job = Experiment::find("modes")
         .unwrap()
-        .jobs(&Options { rounds: Some(20) }, &[0])
+        .jobs(
+            &Options {
+                rounds: Some(20),
+                ..Options::default()
+            },
+            &[0],
+        )
         .unwrap()
         .remove(0);
     let run_dir = out.join("runs").join(job.name());
@@ -86,7 +92,7 @@ fn an_experiment_leaves_numbers_pictures_and_a_report_and_repeats_no_finished_ru
     let mut trained = finished.trained().unwrap();
     let all = Enumerated::new(&trained.task).unwrap();
     let exact = trained.exact(&all, &[1.0, 2.0]).unwrap();
-    assert!(exact.iter().all(|metrics| metrics.tv > 0.0 && metrics.tv < 1.0));
+    assert!(exact.iter().all(|at| at.metrics.tv > 0.0 && at.metrics.tv < 1.0));
     assert_eq!(trained.sampler(0).sample(2.0, 0, 0..100).unwrap().y.len(), 100);
 
     // Again, with one seed less: nothing is run, and the other seed is not in the numbers.
@@ -132,6 +138,82 @@ fn an_interrupted_experiment_goes_on_and_ends_as_an_uninterrupted_one() {
         lasting.collect::<Vec<_>>()
     };
     assert_eq!(numbers(&whole), numbers(&parts));
+}
+
+/// Every experiment that measures policies after the runs, and what it must have measured.
+const MEASURING: [(&str, &[&str], &[&str]); 4] = [
+    (
+        "gridworld",
+        &["maps"],
+        &[
+            "gridworld-unconditional-b3,0,5,3.0,tv,",
+            "gridworld-layer,0,5,5.0,modes_held,",
+        ],
+    ),
+    (
+        "offline",
+        &["reward", "histograms-tfbind8"],
+        &[
+            "tfbind8-logit-improved,0,5,5000.0,mean_y,",
+            "tfbind8-layer,0,5,1.0,share_above_data,",
+        ],
+    ),
+    (
+        "scale",
+        &["distance"],
+        &["gridworld-positive,0,5,0.5,tv,", "tfbind8-free,0,5,,mean_tv,"],
+    ),
+    (
+        "ablation-k",
+        &["bars"],
+        &["tfbind8-k-8,0,5,,modes_at_end,", "tfbind8-k-1,0,5,3.0,tv,"],
+    ),
+];
+
+#[test]
+fn experiments_measure_what_their_runs_learned() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, figures, numbers) in MEASURING {
+        let out = dir.path().join(name);
+        let arguments = [
+            "experiment",
+            name,
+            "--json",
+            "--rounds",
+            "5",
+            "--seeds",
+            "1",
+            "--jobs",
+            "4",
+            "--out",
+        ];
+        let made = summary(thermoflow().args(arguments).arg(&out).output().unwrap());
+        assert!(ends(&made).iter().all(|&end| end == "finished"), "{made}");
+        let csv = read(out.join("results.csv"));
+        for number in numbers {
+            let start = format!("\n{name},{number}");
+            let value = csv
+                .split_once(&start)
+                .unwrap_or_else(|| panic!("{number} is not in {csv}"))
+                .1;
+            let value: f64 = value.lines().next().unwrap().parse().unwrap();
+            assert!(value.is_finite());
+        }
+        for figure in figures {
+            assert!(read(out.join(format!("{figure}.svg"))).starts_with("<svg"));
+            assert_eq!(fs::read(out.join(format!("{figure}.png"))).unwrap()[..4], *b"\x89PNG");
+        }
+        assert!(read(out.join("table.md")).contains("| ---: |"));
+        assert!(read(out.join("report.html")).contains("<figcaption>"));
+    }
+}
+
+#[test]
+fn a_task_is_one_of_the_experiments_own() {
+    assert_refused(
+        &["experiment", "gridworld", "--task", "tfbind8"],
+        &["gridworld", "\"tfbind8\"", "its tasks are"],
+    );
 }
 
 #[test]

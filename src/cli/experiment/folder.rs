@@ -6,7 +6,7 @@
 //!     logs/VARIANT-sSEED.log     what its programs said
 //!     results.csv, table.md, report.html, *.svg, *.png
 
-use super::BadInput;
+use crate::cli::BadInput;
 use crate::cli::train::Report;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};

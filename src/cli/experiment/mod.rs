@@ -8,7 +8,7 @@ mod progress;
 mod publish;
 mod runner;
 
-use super::{BadInput, Output};
+use super::Output;
 use anyhow::{Context, anyhow};
 use folder::Folder;
 use runner::{End, Outcome};
@@ -27,9 +27,6 @@ Examples:
 Ctrl-C stops all runs, each with a checkpoint; the same command goes on with them. Runs that are finished are not run
 again. The folder gets results.csv, table.md, report.html, and every figure as SVG and PNG.";
 
-/// Seeds unless told.
-const SEEDS: &str = "3";
-
 /// Reproduces a figure of the paper: runs, numbers, pictures, report
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -37,9 +34,12 @@ pub struct Args {
     /// Which one; --list names them
     #[arg(required_unless_present = "list")]
     name: Option<String>,
-    /// A number N of seeds (0 to N − 1), or a list of seeds such as 0,4,7
-    #[arg(long, value_parser = parse_seeds, default_value = SEEDS)]
-    seeds: Seeds,
+    /// A number N of seeds (0 to N − 1), or a list of seeds such as 0,4,7 [default: what --list says, mostly 3]
+    #[arg(long, value_parser = parse_seeds)]
+    seeds: Option<Seeds>,
+    /// Tasks to run it on, by their names [default: the quick ones; --list says which there are]
+    #[arg(long = "task", value_name = "NAME[,NAME]", value_delimiter = ',')]
+    tasks: Vec<String>,
     /// Rounds of every run [default: those of the paper]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: Option<u64>,
@@ -64,8 +64,11 @@ struct Seeds(Vec<u64>);
 struct Listed {
     name: &'static str,
     summary: &'static str,
+    seeds: u64,
     runs: usize,
     cost: &'static str,
+    tasks: &'static [&'static str],
+    more_tasks: &'static [&'static str],
 }
 
 #[derive(Serialize)]
@@ -82,8 +85,11 @@ impl Args {
             return self.print_list(out);
         };
         let experiment = Experiment::find(name)?;
-        let options = Options { rounds: self.rounds };
-        let jobs = experiment.jobs(&options, &self.seeds.0)?;
+        let options = Options {
+            rounds: self.rounds,
+            tasks: self.tasks.clone(),
+        };
+        let jobs = experiment.jobs(&options, &self.seeds_of(experiment))?;
         let place = self
             .out
             .clone()
@@ -97,6 +103,11 @@ impl Args {
         let files = self.publish(experiment, &folder, &outcomes)?;
         self.print(experiment, &folder, &outcomes, files, out)?;
         refuse_unfinished(&outcomes)
+    }
+
+    fn seeds_of(&self, experiment: &Experiment) -> Vec<u64> {
+        let given = self.seeds.as_ref().map(|seeds| seeds.0.clone());
+        given.unwrap_or_else(|| (0..experiment.seeds).collect())
     }
 
     fn parallel(&self) -> usize {
@@ -129,7 +140,7 @@ impl Args {
 
     /// The command that does this again.
     fn command(&self, experiment: &Experiment) -> String {
-        let seeds: Vec<String> = self.seeds.0.iter().map(u64::to_string).collect();
+        let seeds: Vec<String> = self.seeds_of(experiment).iter().map(u64::to_string).collect();
         let mut command = format!("thermoflow experiment {} --seeds {}", experiment.name, seeds.join(","));
         if seeds.len() == 1 {
             command.push(',');
@@ -137,6 +148,9 @@ impl Args {
         self.rounds
             .iter()
             .for_each(|rounds| command += &format!(" --rounds {rounds}"));
+        if !self.tasks.is_empty() {
+            command += &format!(" --task {}", self.tasks.join(","));
+        }
         command
     }
 
@@ -173,27 +187,50 @@ impl Args {
     }
 
     fn print_list(&self, out: &mut Output) -> anyhow::Result<()> {
-        let mut listed = Vec::new();
-        for experiment in EXPERIMENTS {
-            let runs = experiment.jobs(&Options::default(), &parse_seeds(SEEDS).map_err(BadInput)?.0)?;
-            listed.push(Listed {
-                name: experiment.name,
-                summary: experiment.summary,
-                runs: runs.len(),
-                cost: experiment.cost,
-            });
-        }
+        let listed: Result<Vec<_>, _> = EXPERIMENTS.iter().map(|experiment| Listed::new(experiment)).collect();
+        let listed = listed?;
         if self.json {
             serde_json::to_writer_pretty(&mut *out, &listed)?;
             return Ok(writeln!(out)?);
         }
-        for Listed {
-            name, summary, cost, ..
-        } in listed
-        {
-            writeln!(out, "{name}\n  {summary}\n  whole: {cost}")?;
+        for experiment in listed {
+            experiment.print(out)?;
         }
         Ok(())
+    }
+}
+
+impl Listed {
+    fn new(experiment: &Experiment) -> anyhow::Result<Self> {
+        let seeds: Vec<u64> = (0..experiment.seeds).collect();
+        Ok(Self {
+            name: experiment.name,
+            summary: experiment.summary,
+            seeds: experiment.seeds,
+            runs: experiment.jobs(&Options::default(), &seeds)?.len(),
+            cost: experiment.cost,
+            tasks: experiment.tasks,
+            more_tasks: experiment.more_tasks,
+        })
+    }
+
+    fn print(&self, out: &mut Output) -> std::io::Result<()> {
+        let Self {
+            name,
+            summary,
+            cost,
+            seeds,
+            runs,
+            tasks,
+            more_tasks,
+        } = self;
+        writeln!(out, "{name}\n    {summary}")?;
+        writeln!(out, "    whole: {runs} runs ({seeds} seeds), {cost}")?;
+        write!(out, "    tasks: {}", tasks.join(", "))?;
+        if !more_tasks.is_empty() {
+            write!(out, "; with --task also {}", more_tasks.join(", "))?;
+        }
+        writeln!(out, "\n")
     }
 }
 

@@ -132,7 +132,7 @@ pub async fn supervise(
 /// Ends the run with the last words of the last actor.
 fn no_actor_is_left(lost: Vec<(String, bool)>) -> anyhow::Error {
     let is_hopeless = lost.iter().any(|(_, is_hopeless)| *is_hopeless);
-    let last = lost.into_iter().map(|(words, _)| words).next_back().unwrap_or_default();
+    let last = lost.into_iter().next_back().map(|(words, _)| words).unwrap_or_default();
     let message = format!("no actor is left: {last}");
     if is_hopeless {
         BadInput(message).into()

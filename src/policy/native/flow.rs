@@ -128,7 +128,7 @@ impl FlowNetwork {
         first.iter_mut().zip(transposed).for_each(|(g, new)| *g += new);
         let codes = self.spec.flow_beta_features();
         if codes > 0 {
-            let betas = tape.codes.len() / codes;
+            let betas = v.len() / hidden;
             let above = Matrix::new(&v, betas, hidden);
             let into = MatrixMut::new(&mut gradient[self.tensors[0].clone()], hidden, width);
             let input = Matrix::new(&tape.codes, betas, codes);

@@ -130,9 +130,9 @@ impl Backend for NativeBackend {
                 continue;
             };
             let (choices, tape) = (batch.choices(direction), &mut self.tapes[direction as usize]);
-            let (scores, scales) = steps::log_probabilities_backward(choices, tape, &batch.beta_of, clamp, upstream);
+            let logits = steps::log_probabilities_backward(choices, tape, &batch.beta_of, clamp, upstream);
             let folded = self.folded[direction as usize].as_ref().expect("folded by forward");
-            network.backward(values, folded, (choices, tape), (&scores, scales), gradient);
+            network.backward(values, folded, (choices, tape), logits, gradient);
         }
         match (&self.log_z, &self.log_z_tape) {
             (Some(mlp), Some(tape)) => drop(mlp.backward(values, tape, upstream.log_z.clone(), gradient)),
@@ -153,7 +153,12 @@ impl Backend for NativeBackend {
         betas: &[f32],
     ) -> Result<EdgeScores, BackendError> {
         self.score(direction, choices, betas);
-        let Tape { scores, scales, .. } = &self.tapes[direction as usize];
+        let Tape {
+            scores,
+            offsets,
+            scales,
+            ..
+        } = &self.tapes[direction as usize];
         let scales = if scales.is_empty() {
             vec![1.0; betas.len()]
         } else {
@@ -161,6 +166,7 @@ impl Backend for NativeBackend {
         };
         Ok(EdgeScores {
             scores: scores.clone(),
+            offsets: offsets.clone(),
             scales,
         })
     }

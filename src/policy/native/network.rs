@@ -7,6 +7,7 @@
 use super::kernels::{self, Edges, Operands, OperandsGradient};
 use super::matrix::{Into, Matrix, MatrixMut, multiply};
 use super::mlp::{Mlp, MlpTape};
+use super::steps::LogitGradient;
 use crate::env::{Environment, States};
 use crate::policy::spec::LOG_SCALE_LIMIT;
 use crate::policy::{Choices, Direction, Layout, PolicySpec};
@@ -62,6 +63,8 @@ pub struct Tape {
     projected_beta: Vec<f32>,
     /// f, per edge.
     pub scores: Vec<f32>,
+    /// g, per edge; empty when there are no offsets.
+    pub offsets: Vec<f32>,
     /// T(β), per β; empty when logits are not scaled.
     pub scales: Vec<f32>,
     scratch: Scratch,
@@ -224,11 +227,24 @@ impl Network {
         tape.scales.clear();
         tape.scales
             .extend(tape.scaler.iter().flat_map(MlpTape::output).map(|&t| self.scale(t)));
-        let mut scores = std::mem::take(&mut tape.scores);
-        let bias = values[self.scorer[3].start];
-        let out = zeros(&mut scores, choices.edges());
-        kernels::score_edges(edges_of(choices), self.operands(values, tape), bias, out);
-        tape.scores = scores;
+        let mut outputs = [std::mem::take(&mut tape.scores), std::mem::take(&mut tape.offsets)];
+        for (output, scores) in outputs.iter_mut().enumerate().take(self.outputs()) {
+            let bias = values[self.scorer[3].start + output];
+            let out = zeros(scores, choices.edges());
+            kernels::score_edges(edges_of(choices), self.operands(values, tape, output), bias, out);
+        }
+        [tape.scores, tape.offsets] = outputs;
+    }
+
+    /// What the scorer says of an edge: f, and g where there are offsets.
+    fn outputs(&self) -> usize {
+        self.scorer[3].len()
+    }
+
+    /// The last weights of one of them.
+    fn output_weight(&self, output: usize) -> Range<usize> {
+        let start = self.scorer[2].start + output * self.spec.hidden;
+        start..start + self.spec.hidden
     }
 
     /// T from what the scaler says.
@@ -265,22 +281,22 @@ impl Network {
         out
     }
 
-    fn operands<'a>(&self, values: &'a [f32], tape: &'a Tape) -> Operands<'a> {
+    fn operands<'a>(&self, values: &'a [f32], tape: &'a Tape, output: usize) -> Operands<'a> {
         Operands {
             u: &tape.sides[0].projected,
             v: &tape.sides[1].projected,
             b: &tape.projected_beta,
-            w: &values[self.scorer[2].clone()],
+            w: &values[self.output_weight(output)],
         }
     }
 
-    /// Adds the gradient for `scores` (per edge) and `scales` (per β, empty when there are none).
+    /// Adds the gradient for what logits are made of.
     pub fn backward(
         &self,
         values: &[f32],
         folded: &Folded,
         (choices, tape): (&Choices, &mut Tape),
-        (scores, scales): (&[f32], Vec<f32>),
+        logits: LogitGradient,
         gradient: &mut [f32],
     ) {
         let mut scratch = std::mem::take(&mut tape.scratch);
@@ -290,14 +306,29 @@ impl Network {
             zeros(u, tape.sides[0].projected.len()),
             zeros(v, tape.sides[1].projected.len()),
         );
-        let w = &mut gradient[self.scorer[2].clone()];
-        let mut into = OperandsGradient { u, v, b: &mut beta, w };
-        kernels::score_edges_backward(edges_of(choices), self.operands(values, tape), scores, &mut into);
-        gradient[self.scorer[3].start] += scores.iter().sum::<f32>();
+        for (output, upstream) in [&logits.scores, &logits.offsets]
+            .into_iter()
+            .enumerate()
+            .take(self.outputs())
+        {
+            let mut into = OperandsGradient {
+                u,
+                v,
+                b: &mut beta,
+                w: &mut gradient[self.output_weight(output)],
+            };
+            kernels::score_edges_backward(
+                edges_of(choices),
+                self.operands(values, tape, output),
+                upstream,
+                &mut into,
+            );
+            gradient[self.scorer[3].start + output] += upstream.iter().sum::<f32>();
+        }
         for role in [0, 1] {
             self.project_backward(values, folded, role, &tape.sides[role], &mut scratch, gradient);
         }
-        self.beta_backward(values, tape, &beta, scales, gradient);
+        self.beta_backward(values, tape, &beta, logits.scales, gradient);
         tape.scratch = scratch;
     }
 

@@ -25,13 +25,19 @@ impl Clamp {
     }
 }
 
-/// Logits of a row from its scores, in `out`.
-pub fn logits(scores: &[f32], scale: f32, clamp: Clamp, out: &mut Vec<f32>) {
+/// Logits of a row from its scores and offsets (which may be empty), in `out`.
+pub fn logits(scores: &[f32], offsets: &[f32], scale: f32, clamp: Clamp, out: &mut Vec<f32>) {
     out.clear();
-    match clamp {
-        Clamp::Logits(limit) => out.extend(scores.iter().map(|f| (f * scale).clamp(-limit, limit))),
-        _ => out.extend(scores.iter().map(|f| f * scale)),
+    out.extend(scores.iter().map(|f| f * scale));
+    out.iter_mut().zip(offsets).for_each(|(logit, g)| *logit += g);
+    if let Clamp::Logits(limit) = clamp {
+        out.iter_mut().for_each(|logit| *logit = logit.clamp(-limit, limit));
     }
+}
+
+/// The offsets of some edges; none when there are none at all.
+pub fn offsets_of(offsets: &[f32], edges: std::ops::Range<usize>) -> &[f32] {
+    offsets.get(edges).unwrap_or_default()
 }
 
 /// log Σ exp.
@@ -60,7 +66,8 @@ pub fn log_probabilities(choices: &Choices, tape: &Tape, beta_of: &[u32], clamp:
         let edges = choices.row(step_row as usize);
         let first = edges.start;
         logits(
-            &tape.scores[edges],
+            &tape.scores[edges.clone()],
+            offsets_of(&tape.offsets, edges),
             scale_of(tape, beta_of, trajectory),
             clamp,
             &mut row,
@@ -70,15 +77,27 @@ pub fn log_probabilities(choices: &Choices, tape: &Tape, beta_of: &[u32], clamp:
     log_p.collect()
 }
 
-/// Gradients of Σ upstream·log P with respect to scores (per edge) and scales (per β; empty when there are none).
+/// Gradients with respect to what logits are made of.
+#[derive(Debug)]
+pub struct LogitGradient {
+    /// Per edge.
+    pub scores: Vec<f32>,
+    /// Per edge; empty when there are no offsets.
+    pub offsets: Vec<f32>,
+    /// Per β; empty when logits are not scaled.
+    pub scales: Vec<f32>,
+}
+
+/// Gradients of Σ upstream·log P.
 pub fn log_probabilities_backward(
     choices: &Choices,
     tape: &Tape,
     beta_of: &[u32],
     clamp: Clamp,
     upstream: &[f32],
-) -> (Vec<f32>, Vec<f32>) {
+) -> LogitGradient {
     let mut scores = vec![0.0; choices.edges()];
+    let mut offsets = vec![0.0; tape.offsets.len()];
     let mut scales = vec![0.0; tape.scales.len()];
     let mut row = Vec::new();
     for (step, &upstream) in upstream.iter().enumerate() {
@@ -86,25 +105,34 @@ pub fn log_probabilities_backward(
         let chosen = choices.step_edge[step] as usize;
         let trajectory = choices.step_trajectory[step];
         let scale = scale_of(tape, beta_of, trajectory);
-        logits(&tape.scores[edges.clone()], scale, clamp, &mut row);
+        let row_offsets = offsets_of(&tape.offsets, edges.clone());
+        logits(&tape.scores[edges.clone()], row_offsets, scale, clamp, &mut row);
         let total = log_sum_exp(&row);
         if matches!(clamp, Clamp::LogProbabilities(limit) if row[chosen - edges.start] - total < -limit) {
             continue;
         }
         for (edge, &logit) in edges.zip(&row) {
             let f = tape.scores[edge];
-            if matches!(clamp, Clamp::Logits(limit) if (f * scale).abs() > limit) {
+            let unclamped = f * scale + tape.offsets.get(edge).copied().unwrap_or_default();
+            if matches!(clamp, Clamp::Logits(limit) if unclamped.abs() > limit) {
                 continue;
             }
             let hit = if edge == chosen { 1.0 } else { 0.0 };
             let logit_gradient = upstream * (hit - (logit - total).exp());
             scores[edge] += logit_gradient * scale;
+            if let Some(slot) = offsets.get_mut(edge) {
+                *slot += logit_gradient;
+            }
             if let Some(slot) = scales.get_mut(beta_of[trajectory as usize] as usize) {
                 *slot += logit_gradient * f;
             }
         }
     }
-    (scores, scales)
+    LogitGradient {
+        scores,
+        offsets,
+        scales,
+    }
 }
 
 fn scale_of(tape: &Tape, beta_of: &[u32], trajectory: u32) -> f32 {
