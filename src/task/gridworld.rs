@@ -203,7 +203,7 @@ mod tests {
             assert!(
                 modes
                     .iter()
-                    .all(|cell| scorer.env.is_complete(cell) && scorer.y(cell) == 2.51)
+                    .all(|cell| scorer.env.is_complete(cell) && scorer.y(cell) == 2.6)
             );
         }
         let scorer = scorer(2, 32);
