@@ -236,3 +236,82 @@ pub fn loss_and_gradient(
     backend.backward(batch, &loss.gradient, gradient)?;
     Ok(loss)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::PolicyVersion;
+
+    /// A small run that replays its one object.
+    fn config(change: impl FnOnce(&mut RunConfig)) -> RunConfig {
+        let mut config = RunConfig::published("tfbind8").unwrap();
+        (config.policy.hidden, config.policy.embed) = (16, 16);
+        (config.replay.batch, config.replay.min_objects) = (4, 1);
+        change(&mut config);
+        config.check().unwrap();
+        config
+    }
+
+    fn trajectory(actions: [Action; 8], beta: f32) -> Trajectory {
+        Trajectory {
+            beta,
+            actions: actions.into(),
+            y: 0.5,
+            log_reward: 0.25,
+            log_pf: -9.0,
+            policy_version: PolicyVersion(0),
+            round: 0,
+            index: 0,
+        }
+    }
+
+    fn replayed(config: &RunConfig, known: &[Trajectory]) -> f64 {
+        let task = Task::load(&config.task).unwrap();
+        let mut trainer = Trainer::new(config, &task).unwrap();
+        trainer.remember(known).unwrap();
+        trainer.train_replay(0, 0.0).unwrap().unwrap().loss
+    }
+
+    fn online(config: &RunConfig, trajectory: &Trajectory) -> f64 {
+        let task = Task::load(&config.task).unwrap();
+        let mut trainer = Trainer::new(config, &task).unwrap();
+        trainer
+            .train_online(std::slice::from_ref(trajectory), 0.0)
+            .unwrap()
+            .loss
+    }
+
+    #[test]
+    fn stored_replay_repeats_the_first_trajectory_to_an_object_at_its_beta() {
+        // Two ways to ACGTACGT: letter by letter, and with the first letter last.
+        let first = trajectory([0, 1, 2, 3, 0, 1, 2, 3], 2.5);
+        let second = trajectory([1, 2, 3, 0, 1, 2, 3, 4], 1.5);
+        let known = [first.clone(), second.clone()];
+        let stored = config(|c| (c.replay.trajectories, c.replay.relabel) = (Replayed::Stored, false));
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-4 * b.abs();
+        assert!(close(replayed(&stored, &known), online(&stored, &first)));
+        assert!(!close(replayed(&stored, &known), online(&stored, &second)));
+        let relabelled = config(|c| c.replay.trajectories = Replayed::Stored);
+        assert!(
+            !close(replayed(&relabelled, &known), online(&stored, &first)),
+            "a new β"
+        );
+        let constant = crate::beta::BetaDistribution::Constant { value: 1.5 };
+        let relabelled = config(|c| (c.replay.trajectories, c.train.beta) = (Replayed::Stored, constant));
+        let at_new_beta = trajectory([0, 1, 2, 3, 0, 1, 2, 3], 1.5);
+        assert!(close(replayed(&relabelled, &known), online(&stored, &at_new_beta)));
+    }
+
+    #[test]
+    fn a_cosine_of_learning_rates_ends_at_its_share() {
+        let config = config(|c| c.optimizer.final_lr = 0.2);
+        for (progress, factor) in [(0.0, 1.0), (0.5, 0.6), (1.0, 0.2)] {
+            assert!((config.lr_factor(progress) - factor).abs() < 1e-6);
+        }
+        assert_eq!(
+            super::tests::config(|_| {}).lr_factor(0.7),
+            1.0,
+            "constant as published"
+        );
+    }
+}
