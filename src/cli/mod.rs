@@ -142,7 +142,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
             || cause.is::<ScoringError>()
             || cause.is::<BlockDataError>()
             || cause.is::<ImportError>()
-            || matches!(cause.downcast_ref(), Some(ExperimentError::Unknown { .. }))
+            || cause.downcast_ref().is_some_and(ExperimentError::is_bad_input)
             || matches!(cause.downcast_ref(), Some(BackendError::Device(_)))
     };
     if let Some(learner) = error.downcast_ref::<train::LearnerFailed>() {

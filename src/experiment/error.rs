@@ -73,6 +73,11 @@ pub enum ExperimentError {
 }
 
 impl ExperimentError {
+    /// True when other arguments would help.
+    pub fn is_bad_input(&self) -> bool {
+        matches!(self, Self::Unknown { .. } | Self::NoSuchTask { .. } | Self::NoModes(_))
+    }
+
     pub(super) fn unknown(name: &str) -> Self {
         let known: Vec<&'static str> = EXPERIMENTS.iter().map(|experiment| experiment.name).collect();
         Self::Unknown {

@@ -17,7 +17,7 @@ use crate::task::gridworld::{GridReward, GridScorer};
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "gridworld",
     summary: "Heat maps of a 32×32 grid: the target and what each conditioning learned, β 1 to 5",
-    cost: "2000 rounds each, about half a minute of one core",
+    cost: "4000 rounds each, about a minute of one core",
     seeds: 3,
     tasks: &["gridworld"],
     more_tasks: &[],
@@ -34,7 +34,7 @@ const HELD: f64 = 0.15;
 /// Samples at [`SHARPEST`].
 const SAMPLES: u64 = 4096;
 /// Rounds unless told: the paper's settings for this figure are not published.
-const ROUNDS: u64 = 2000;
+const ROUNDS: u64 = 4000;
 /// Trajectories rolled out, and replayed, per round.
 const BATCH: usize = 128;
 /// Training goes below the smallest β of the maps, where the trained range would end.

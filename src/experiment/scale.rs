@@ -16,7 +16,7 @@ use crate::report::Table;
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "scale",
     summary: "The published scale of logits beside a positive one of log β: exact distance to the target, β 0.5 to 50",
-    cost: "2000 rounds each, about half a minute of one core",
+    cost: "2000 rounds each on TFBind8, 4000 on gridworld, about a minute of one core",
     seeds: 5,
     tasks: &["tfbind8", "gridworld"],
     more_tasks: &[],

@@ -191,19 +191,20 @@ fn samples_repeat_with_their_seed_and_a_reader_may_leave() {
 #[test]
 fn every_configuration_of_the_project_is_accepted() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
-    let mut count = 0;
-    for entry in std::fs::read_dir(configs).unwrap() {
-        let path = entry.unwrap().path();
+    let folders = [configs.clone(), configs.join("objectives")];
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let paths: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    assert!(paths.len() > 10, "{paths:?}");
+    for path in paths {
         let output = run(&["config", "check", path.to_str().unwrap()]);
-        assert!(
-            output.status.success(),
-            "{}: {}",
-            path.display(),
-            String::from_utf8_lossy(&output.stderr)
-        );
-        count += 1;
+        let message = String::from_utf8_lossy(&output.stderr);
+        // Data that users fetch need not be here; then the message says how to get it.
+        let accepted = output.status.success() || message.contains("thermoflow data import");
+        assert!(accepted, "{}: {message}", path.display());
     }
-    assert!(count > 0);
 }
 
 #[test]
