@@ -160,7 +160,10 @@ impl ActorSession {
             Event::Malformed(error @ WireError::Protocol { .. }) => self.exit(Exit::Refused(error.to_string()), out),
             Event::Malformed(error) => self.lost(now, error.to_string()),
             Event::Rolled(batch, oracle) => {
-                self.oracle = oracle;
+                // What an oracle failed at is to be known with the roll-out that it was needed for.
+                if std::mem::replace(&mut self.oracle, oracle) != oracle {
+                    self.heartbeat_due = now;
+                }
                 self.rolled(now, batch);
             }
             Event::Stop => self.stop_by = self.stop_by.or(Some(now + STOP_WITHIN)),
@@ -239,6 +242,10 @@ impl ActorSession {
         if !self.outbox.is_empty() && now >= self.outbox_moved + RESEND {
             self.outbox.rewind();
         }
+        if now >= self.heartbeat_due {
+            self.heartbeat_due = now + HEARTBEAT;
+            out.push(Action::Send(ToLearner::Heartbeat(self.status())));
+        }
         while let Some((first, batch)) = self.outbox.next_batch() {
             self.outbox_moved = now;
             out.push(Action::Send(ToLearner::Trajectories { first, batch }));
@@ -246,10 +253,6 @@ impl ActorSession {
         if self.wants_weights() && self.weights_asked.is_none_or(|asked| now >= asked + RESEND) {
             self.weights_asked = Some(now);
             out.push(Action::Send(ToLearner::WantWeights { have: self.loaded() }));
-        }
-        if now >= self.heartbeat_due {
-            self.heartbeat_due = now + HEARTBEAT;
-            out.push(Action::Send(ToLearner::Heartbeat(self.status())));
         }
     }
 
