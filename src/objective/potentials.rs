@@ -100,13 +100,15 @@ fn gradient(terms: &Terms, flows: &Flows, root: Root, mut slopes: Vec<f64>) -> L
     for trajectory in 0..terms.len() {
         let visits = visits(flows, trajectory);
         let (first, last) = (visits.start, visits.end - 1);
-        for (&slope, &row) in slopes[first..last].iter().zip(&flows.visit_row[first..last]) {
+        let own = match root {
+            Root::Flow => first..last,
+            Root::LogZ => {
+                gradient.log_z[terms.batch.beta_of[trajectory] as usize] += slopes[first] as f32;
+                first + 1..last
+            }
+        };
+        for (&slope, &row) in slopes[own.clone()].iter().zip(&flows.visit_row[own]) {
             gradient.log_flow[row as usize] += slope as f32;
-        }
-        if root == Root::LogZ {
-            // The first visit's flow was not used.
-            gradient.log_flow[flows.visit_row[first] as usize] -= slopes[first] as f32;
-            gradient.log_z[terms.batch.beta_of[trajectory] as usize] += slopes[first] as f32;
         }
         // From now on the sum over the later states: what a step before them changes.
         for visit in (first..last).rev() {
