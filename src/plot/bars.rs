@@ -90,20 +90,11 @@ impl Bars {
         if self.series.is_empty() || self.groups.is_empty() || self.panels.is_empty() {
             return Err(PlotError::Empty("there are no bars".into()));
         }
-        let shape = |what: String, found, unit, needed| {
-            let error = PlotError::Shape {
-                what,
-                found,
-                unit,
-                needed,
-            };
-            if found == needed { Ok(()) } else { Err(error) }
-        };
         for panel in &self.panels {
             let what = format!("the panel {:?}", panel.y.label);
-            shape(what, panel.bars.len(), "groups", self.groups.len())?;
+            PlotError::unless_equal(what, panel.bars.len(), "groups", self.groups.len())?;
             for (name, bars) in self.groups.iter().zip(&panel.bars) {
-                shape(format!("the group {name:?}"), bars.len(), "bars", self.series.len())?;
+                PlotError::unless_equal(format!("the group {name:?}"), bars.len(), "bars", self.series.len())?;
             }
         }
         Ok(())

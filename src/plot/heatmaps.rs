@@ -120,23 +120,14 @@ impl Heatmaps {
         if self.panels.is_empty() || self.columns.is_empty() {
             return Err(PlotError::Empty("there are no maps".into()));
         }
-        let shape = |what: String, found, unit, needed| {
-            let error = PlotError::Shape {
-                what,
-                found,
-                unit,
-                needed,
-            };
-            if found == needed { Ok(()) } else { Err(error) }
-        };
-        shape("the list of maps".into(), self.panels.len(), "rows", self.rows.len())?;
+        PlotError::unless_equal("the list of maps".into(), self.panels.len(), "rows", self.rows.len())?;
         for (name, grids) in self.rows.iter().zip(&self.panels) {
-            shape(format!("row {name:?}"), grids.len(), "maps", self.columns.len())?;
+            PlotError::unless_equal(format!("row {name:?}"), grids.len(), "maps", self.columns.len())?;
             for grid in grids {
                 if grid.values.is_empty() {
                     return Err(PlotError::Empty(format!("a map in row {name:?} has no cell")));
                 }
-                shape(
+                PlotError::unless_equal(
                     format!("a map in row {name:?}"),
                     grid.values.len(),
                     "cells",

@@ -68,6 +68,21 @@ pub enum PlotError {
     },
 }
 
+impl PlotError {
+    /// An error unless a part has as many of something as the figure needs.
+    fn unless_equal(what: String, found: usize, unit: &'static str, needed: usize) -> Result<(), Self> {
+        if found == needed {
+            return Ok(());
+        }
+        Err(Self::Shape {
+            what,
+            found,
+            unit,
+            needed,
+        })
+    }
+}
+
 /// Any figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
