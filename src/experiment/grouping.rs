@@ -7,6 +7,11 @@ pub(super) fn by_task(jobs: &[FinishedJob]) -> Vec<(&str, Vec<&FinishedJob>)> {
     group(jobs, |job| job.task())
 }
 
+/// The jobs of each label.
+pub(super) fn by_label<'a>(jobs: &[&'a FinishedJob]) -> Vec<(&'a str, Vec<&'a FinishedJob>)> {
+    group(jobs.iter().copied(), |job| job.label())
+}
+
 /// The members of each key.
 pub(super) fn group<'a, T: 'a>(
     items: impl IntoIterator<Item = &'a T>,

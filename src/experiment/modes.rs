@@ -1,6 +1,6 @@
 //! `modes`: how many of a task's listed modes are found after how many rounds, on tasks that list some.
 
-use super::grouping::{by_task, group};
+use super::grouping::{by_label, by_task};
 use super::settings::{name_of, settings};
 use super::statistics::dash;
 use super::{Experiment, ExperimentError, Findings, FinishedJob, NamedFigure, Options, Variant, spread, spread_by_x};
@@ -81,13 +81,11 @@ fn panel(task: &str, jobs: &[&FinishedJob]) -> LinePanel {
         let reported = job.rows.iter().map(|row| (row.round as f64, row.modes as f64));
         std::iter::once((0.0, 0.0)).chain(reported).collect()
     };
-    let series = group(jobs.iter().copied(), |job| job.label())
-        .into_iter()
-        .map(|(label, jobs)| Series {
-            name: label.into(),
-            points: spread_by_x(&jobs.iter().map(curve).collect::<Vec<_>>()),
-            dots: false,
-        });
+    let series = by_label(jobs).into_iter().map(|(label, jobs)| Series {
+        name: label.into(),
+        points: spread_by_x(&jobs.iter().map(curve).collect::<Vec<_>>()),
+        dots: false,
+    });
     LinePanel {
         title: task.into(),
         x: Axis::linear("round"),
@@ -121,9 +119,6 @@ fn table(task: &str, jobs: &[&FinishedJob]) -> Table {
         header: ["", "seeds", "modes", "top-100 mean y", "mean y", "distinct x"]
             .map(String::from)
             .to_vec(),
-        rows: group(jobs.iter().copied(), |job| job.label())
-            .into_iter()
-            .map(row)
-            .collect(),
+        rows: by_label(jobs).into_iter().map(row).collect(),
     }
 }

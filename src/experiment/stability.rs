@@ -1,6 +1,6 @@
 //! `stability`: the loss in training, for the paper's method, the usual one and none.
 
-use super::grouping::{by_task, group};
+use super::grouping::{by_label, by_task};
 use super::modes::compared;
 use super::statistics::dash;
 use super::{
@@ -77,16 +77,14 @@ fn losses(job: &FinishedJob) -> Vec<(f64, f64)> {
 }
 
 fn panel(task: &str, jobs: &[&FinishedJob], window: usize) -> LinePanel {
-    let series = group(jobs.iter().copied(), |job| job.label())
-        .into_iter()
-        .map(|(label, jobs)| {
-            let curves: Vec<_> = jobs.iter().map(|job| mean_of_last(window, &losses(job))).collect();
-            Series {
-                name: label.into(),
-                points: spread_by_x(&curves),
-                dots: false,
-            }
-        });
+    let series = by_label(jobs).into_iter().map(|(label, jobs)| {
+        let curves: Vec<_> = jobs.iter().map(|job| mean_of_last(window, &losses(job))).collect();
+        Series {
+            name: label.into(),
+            points: spread_by_x(&curves),
+            dots: false,
+        }
+    });
     LinePanel {
         title: task.into(),
         x: Axis::linear("round"),
@@ -126,9 +124,6 @@ fn table(task: &str, jobs: &[&FinishedJob]) -> Table {
         header: ["", "seeds", "loss (nats²)", "skipped steps"]
             .map(String::from)
             .to_vec(),
-        rows: group(jobs.iter().copied(), |job| job.label())
-            .into_iter()
-            .map(row)
-            .collect(),
+        rows: by_label(jobs).into_iter().map(row).collect(),
     }
 }
