@@ -128,6 +128,11 @@ pub struct TaskConfig {
 }
 
 impl TaskConfig {
+    /// How strings grow: as published unless it says otherwise.
+    pub fn growth(&self) -> Growth {
+        self.growth.unwrap_or(Growth::PrependAppend)
+    }
+
     /// A task with none of the optional values.
     pub fn new(name: &str, reward: RewardShape) -> Self {
         Self {

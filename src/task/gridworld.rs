@@ -5,7 +5,7 @@
 
 use super::modes::Modes;
 use super::reward::RewardShape;
-use super::{LOWER_HALF, Published, ScoreError, Scorer, Task, TaskError, TaskKind, no_attachment};
+use super::{Published, ScoreError, Scorer, Task, TaskError, TaskKind, no_attachment};
 use crate::config::TaskConfig;
 use crate::env::{Environment, GridEnv, States};
 use serde::{Deserialize, Serialize};
@@ -113,12 +113,7 @@ pub const KIND: TaskKind = TaskKind {
     summary: "cells of a hypergrid, with high rewards in blocks near its corners",
     objects: "1024 cells of a 32×32 grid with 4 modes (any dimension and side can be asked for)",
     takes: &["dimensions", "side", "r0"],
-    published: Published {
-        hidden: 128,
-        epsilon: 0.01,
-        rounds: 2000,
-        offline: LOWER_HALF,
-    },
+    published: Published::TFBIND8,
     defaults,
     attachment: no_attachment,
     build,

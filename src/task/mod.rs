@@ -78,6 +78,16 @@ pub struct Published {
     pub offline: OfflineConfig,
 }
 
+impl Published {
+    /// Those of TFBind8; tasks without an experiment of their own in the paper start from them.
+    pub const TFBIND8: Self = Self {
+        hidden: 128,
+        epsilon: 0.01,
+        rounds: 2000,
+        offline: LOWER_HALF,
+    };
+}
+
 /// The lower half of all objects.
 pub const LOWER_HALF: OfflineConfig = OfflineConfig {
     sample: 0,

@@ -4,7 +4,7 @@
 use super::modes::Modes;
 use super::oracle::{OracleConfig, OracleHealth, ProgramScorer, TableFile, TorchScriptScorer};
 use super::reward::RewardShape;
-use super::{LOWER_HALF, Published, ScoreError, Scorer, Task, TaskError, TaskKind, read_file};
+use super::{Published, ScoreError, Scorer, Task, TaskError, TaskKind, read_file};
 use crate::config::TaskConfig;
 use crate::env::{Environment, Growth, OPEN, SequenceEnv, States};
 use std::collections::BTreeSet;
@@ -25,12 +25,7 @@ pub const KIND: TaskKind = TaskKind {
         "model",
         "oracle",
     ],
-    published: Published {
-        hidden: 128,
-        epsilon: 0.01,
-        rounds: 2000,
-        offline: LOWER_HALF,
-    },
+    published: Published::TFBIND8,
     defaults,
     attachment,
     build,
@@ -79,7 +74,7 @@ fn environment(config: &TaskConfig) -> Result<SequenceEnv, TaskError> {
     let Some(length) = config.length else {
         return refuse("length", "", "a number of letters, for example 8");
     };
-    let growth = config.growth.unwrap_or(Growth::PrependAppend);
+    let growth = config.growth();
     let shortest = config.min_length.unwrap_or(length);
     Ok(SequenceEnv::variable(alphabet, shortest..=length, growth))
 }

@@ -7,7 +7,7 @@ use super::eight_mers::{ALPHABET, COUNT, LENGTH, reverse_complement};
 use super::modes::Modes;
 use super::reward::RewardShape;
 use super::table::{ScoreTable, TableScorer};
-use super::{LOWER_HALF, Published, Scorer, Task, TaskError, TaskKind, read_table};
+use super::{Published, Scorer, Task, TaskError, TaskKind, read_table};
 use crate::config::TaskConfig;
 use crate::env::{Growth, SequenceEnv};
 use std::sync::Arc;
@@ -18,12 +18,7 @@ pub const KIND: TaskKind = TaskKind {
     summary: "DNA strings scored by the binding affinity of SIX6 (or another table of 8-mers)",
     objects: "65536 strings of 8 letters of ACGT; 328 modes",
     takes: &["table", "growth"],
-    published: Published {
-        hidden: 128,
-        epsilon: 0.01,
-        rounds: 2000,
-        offline: LOWER_HALF,
-    },
+    published: Published::TFBIND8,
     defaults,
     attachment,
     build,
@@ -92,11 +87,7 @@ fn build(config: &TaskConfig, attachment: Option<&[u8]>) -> Result<Task, TaskErr
     let (objects, scores) = scorer.enumerate().expect("a table lists its objects");
     Ok(Task {
         name: KIND.name.into(),
-        env: Arc::new(SequenceEnv::new(
-            ALPHABET,
-            LENGTH,
-            config.growth.unwrap_or(Growth::PrependAppend),
-        )),
+        env: Arc::new(SequenceEnv::new(ALPHABET, LENGTH, config.growth())),
         modes: Arc::new(Modes::peaks(&objects, &scores, PEAKS)),
         scorer: Arc::new(scorer),
         reward: config.reward,

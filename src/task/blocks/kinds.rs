@@ -79,7 +79,7 @@ fn build<S: Scorer + 'static>(
         task: kind.name,
         source,
     })?;
-    let growth = config.growth.unwrap_or(Growth::PrependAppend);
+    let growth = config.growth();
     Ok(Task {
         name: kind.name.into(),
         env: Arc::new(SequenceEnv::new(kind.alphabet, kind.length, growth)),

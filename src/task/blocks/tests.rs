@@ -1,3 +1,5 @@
+//! Tests of published data in our own format, and of the scorers made of it.
+
 use super::trees::{LENGTH, LETTERS, MAX_LEAVES};
 use super::*;
 use crate::env::States;

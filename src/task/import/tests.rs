@@ -1,3 +1,5 @@
+//! Tests of reading the authors' files, whole and damaged.
+
 use super::*;
 use crate::task::Scorer;
 use crate::task::blocks::{self, KINDS};

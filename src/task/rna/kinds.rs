@@ -136,11 +136,7 @@ fn build(config: &TaskConfig, attachment: Option<&[u8]>) -> Result<Task, TaskErr
     let length = config.length.unwrap_or(LENGTH);
     Ok(Task {
         name: config.name.clone(),
-        env: Arc::new(SequenceEnv::new(
-            ALPHABET,
-            length,
-            config.growth.unwrap_or(Growth::PrependAppend),
-        )),
+        env: Arc::new(SequenceEnv::new(ALPHABET, length, config.growth())),
         scorer: Arc::new(RnaScorer::new(&targets, length)),
         reward: config.reward,
         modes: Arc::new(modes(config, attachment)?),
