@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Trajectories to score; other keys of a `golden/*.json` are ignored.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScoreInput {
     /// β of each trajectory, `[trajectories]`.
     pub beta: Vec<f32>,
@@ -27,7 +27,7 @@ pub struct ScoreInput {
 }
 
 /// A trajectory as its states, the stop implied.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StatePath {
     /// From the initial state to the complete object, as people write them.
     pub states: Vec<String>,
@@ -101,6 +101,24 @@ pub enum ScoringError {
 }
 
 impl ScoreInput {
+    /// What scores a batch of training again.
+    pub fn from_paths(env: &dyn Environment, paths: &Paths, betas: &[f32], log_rewards: &[f32]) -> Self {
+        let trajectory = |index: usize| StatePath {
+            states: paths
+                .path(index)
+                .iter()
+                .map(|&state| env.format(paths.states.states().row(state as usize)))
+                .collect(),
+            log_reward: Some(log_rewards[index]),
+        };
+        Self {
+            beta: betas.to_vec(),
+            trajectories: (0..paths.len()).map(trajectory).collect(),
+            thermometer_range: None,
+            objective: None,
+        }
+    }
+
     /// Checks the trajectories and walks them.
     ///
     /// # Errors

@@ -19,6 +19,15 @@ pub enum TrainError {
     /// A trajectory does not fit the task.
     #[error("a trajectory does not fit the task")]
     Trajectory(#[from] EnvError),
+    /// Training has come apart.
+    #[error(
+        "the loss or its gradient was not finite in {steps} gradient steps in a row (learner.max_skipped); the weights are \
+         those from before: a smaller optimizer.policy_lr or clip_norm, or a narrower range of β, may help"
+    )]
+    Diverged {
+        /// How many steps were skipped.
+        steps: u64,
+    },
 }
 
 /// What the last of K gradient steps did.
@@ -30,6 +39,17 @@ pub struct StepReport {
     pub gradient_norms: [f64; GROUPS],
     /// Steps of the K that were skipped because their loss or gradient was not finite.
     pub skipped: u64,
+}
+
+/// A batch that no step was taken on, because its loss or gradient was not finite. For people to look into.
+#[derive(Debug, Clone)]
+pub struct Skipped {
+    /// Its trajectories.
+    pub paths: Paths,
+    /// β of each.
+    pub betas: Vec<f32>,
+    /// log R of each, nats.
+    pub log_rewards: Vec<f32>,
 }
 
 /// Policy, optimiser and the distinct x to replay.
@@ -44,6 +64,9 @@ pub struct Trainer {
     dataset: Dataset,
     /// Of each object of the data set by number, where replayed training asks for them.
     origins: Vec<Origin>,
+    /// Steps skipped since the last that was taken.
+    skipped_in_a_row: u64,
+    skipped: Option<Skipped>,
 }
 
 /// How an object was found first.
@@ -69,6 +92,8 @@ impl Trainer {
             gradient: vec![0.0; parameters.values.len()],
             parameters,
             origins: Vec::new(),
+            skipped_in_a_row: 0,
+            skipped: None,
             config: config.clone(),
             task: task.clone(),
         })
@@ -140,7 +165,24 @@ impl Trainer {
         for _ in 0..self.config.train.steps {
             self.step(&batch, log_rewards, progress, &mut report)?;
         }
+        if report.skipped > 0 && self.skipped.is_none() {
+            self.skipped = Some(Skipped {
+                paths: paths.clone(),
+                betas: betas.to_vec(),
+                log_rewards: log_rewards.to_vec(),
+            });
+        }
+        if self.skipped_in_a_row >= self.config.learner.max_skipped {
+            return Err(TrainError::Diverged {
+                steps: self.skipped_in_a_row,
+            });
+        }
         Ok(report)
+    }
+
+    /// The first batch that was skipped since this was last asked.
+    pub fn take_skipped(&mut self) -> Option<Skipped> {
+        self.skipped.take()
     }
 
     /// One gradient step; a loss or gradient that is not finite leaves weights and optimiser as they are.
@@ -156,8 +198,10 @@ impl Trainer {
         report.loss = loss_and_gradient(&mut *self.backend, batch, log_rewards, objective, &mut self.gradient)?.loss;
         if !report.loss.is_finite() || self.gradient.iter().any(|g| !g.is_finite()) {
             report.skipped += 1;
+            self.skipped_in_a_row += 1;
             return Ok(());
         }
+        self.skipped_in_a_row = 0;
         let lr_factor = self.config.lr_factor(progress);
         report.gradient_norms = self.optimizer.step(
             &self.config.optimizer,
@@ -300,6 +344,27 @@ mod tests {
         let relabelled = config(|c| (c.replay.trajectories, c.train.beta) = (Replayed::Stored, constant));
         let at_new_beta = trajectory([0, 1, 2, 3, 0, 1, 2, 3], 1.5);
         assert!(close(replayed(&relabelled, &known), online(&stored, &at_new_beta)));
+    }
+
+    /// Invariant: what is not finite never reaches the weights; the batch is there to look into, and it does not go on for ever.
+    #[test]
+    fn steps_that_are_not_finite_change_nothing_and_end_training_in_the_end() {
+        let config = config(|c| (c.optimizer.policy_lr, c.learner.max_skipped, c.train.steps) = (1e30, 3, 2));
+        let task = Task::load(&config.task).unwrap();
+        let mut trainer = Trainer::new(&config, &task).unwrap();
+        let batch = [trajectory([0, 1, 2, 3, 0, 1, 2, 3], 2.5)];
+        // The first step is fine, and leads to where nothing is.
+        let report = trainer.train_online(&batch, 0.0).unwrap();
+        assert_eq!(report.skipped, 1);
+        let weights = trainer.parameters().values.clone();
+        assert!(weights.iter().all(|value| value.is_finite()));
+        let skipped = trainer.take_skipped().unwrap();
+        assert_eq!((skipped.paths.len(), &skipped.betas[..]), (1, &[2.5][..]));
+
+        let error = trainer.train_online(&batch, 0.0).unwrap_err();
+        assert!(matches!(error, TrainError::Diverged { steps: 3 }), "{error}");
+        assert_eq!(trainer.parameters().values, weights);
+        assert!(trainer.take_skipped().is_some());
     }
 
     #[test]

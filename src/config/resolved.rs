@@ -268,6 +268,14 @@ pub struct LearnerConfig {
     pub keep_checkpoints: usize,
     /// Async mode: trajectories sampled more than this many versions ago are kept but not trained on.
     pub max_staleness: u64,
+    /// Gradient steps in a row that may be skipped because loss or gradient is not finite; then the run stops.
+    #[serde(default = "max_skipped")]
+    pub max_skipped: u64,
+}
+
+/// Of runs that were begun before there was this key, and of configurations that do not say.
+pub(super) fn max_skipped() -> u64 {
+    20
 }
 
 /// The data set of offline mode: the worst part, by reward, of all objects or of random ones (METHOD.md, tasks).

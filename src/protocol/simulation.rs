@@ -91,6 +91,7 @@ pub(crate) fn example_config(mode: Mode) -> RunConfig {
             checkpoint_every: 1,
             keep_checkpoints: 1,
             max_staleness: 100,
+            max_skipped: 20,
         },
         offline: LOWER_HALF,
     }

@@ -7,7 +7,7 @@ use toml::Value;
 
 /// Keys that a resumed run may change: how long it goes on, where and how it computes, what it reports and keeps. All
 /// others shape what is sampled and learnt.
-pub const MAY_CHANGE: [&str; 9] = [
+pub const MAY_CHANGE: [&str; 10] = [
     "train.rounds",
     "actor.device",
     "actor.threads",
@@ -17,6 +17,7 @@ pub const MAY_CHANGE: [&str; 9] = [
     "learner.report_every",
     "learner.checkpoint_every",
     "learner.keep_checkpoints",
+    "learner.max_skipped",
 ];
 
 /// A key on which two configurations differ.

@@ -261,6 +261,44 @@ fn an_actor_may_join_late_and_needs_only_the_address() {
 }
 
 #[test]
+fn training_that_comes_apart_stops_with_advice_and_keeps_what_it_could_not_train_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let output = train(
+        &run,
+        &[
+            "--set=train.mode=\"offline\"",
+            "--set=optimizer.policy_lr=1e30",
+            "--set=learner.max_skipped=5",
+        ],
+    )
+    .output()
+    .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    for part in [
+        "not finite in 5 gradient steps in a row",
+        "learner.max_skipped",
+        "optimizer.policy_lr",
+    ] {
+        assert!(stderr.contains(part), "{part:?} is not in {stderr}");
+    }
+    let kept: Vec<_> = std::fs::read_dir(run.join("skipped"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(!kept.is_empty());
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/logit_tb_s1.safetensors");
+    let mut score = thermoflow();
+    score
+        .args(["score", "--json", "--task", "tfbind8", "--input"])
+        .arg(&kept[0])
+        .arg("--checkpoint")
+        .arg(weights);
+    finish(score.stdout(Stdio::piped()).spawn().unwrap());
+}
+
+#[test]
 fn run_directories_are_guarded() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");

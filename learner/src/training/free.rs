@@ -94,8 +94,7 @@ impl Free {
     fn round(&mut self, training: &mut Training) -> anyhow::Result<()> {
         let steps = training.config.train.steps;
         let batch: Vec<Trajectory> = self.pending.drain(..training.config.train.batch).collect();
-        let online = training.trainer.train_online(&batch, training.progress())?;
-        training.state.gradient_steps += steps as u64;
+        let online = training.online(&batch)?;
         self.limiter.sampled((batch.len() * steps) as u64);
         let replay = self.replay(training)?;
         training.state.limiter = self.limiter.state();

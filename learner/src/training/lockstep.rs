@@ -22,8 +22,7 @@ pub(super) fn run(training: &mut Training) -> anyhow::Result<End> {
             "round {received} came while round {round} was under way"
         );
 
-        let online = training.trainer.train_online(&trajectories, training.progress())?;
-        training.state.gradient_steps += training.config.train.steps as u64;
+        let online = training.online(&trajectories)?;
         training.trainer.remember(&trajectories)?;
         training.state.trajectories += trajectories.len() as u64;
         let versions = trajectories.iter().map(|t| t.policy_version);

@@ -11,6 +11,7 @@ mod recorder;
 #[cfg(test)]
 mod tests;
 
+use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender};
 use recorder::Recorder;
 use std::path::PathBuf;
@@ -18,11 +19,19 @@ use std::sync::Arc;
 use std::time::Instant;
 use thermoflow::checkpoint::{self, Checkpoint, TrainerState};
 use thermoflow::config::{Mode, RunConfig};
+use thermoflow::durable;
 use thermoflow::protocol::{PeerReport, weights};
 use thermoflow::rollout::Trajectory;
+use thermoflow::scoring::ScoreInput;
 use thermoflow::task::Task;
-use thermoflow::trainer::{StepReport, Trainer};
+use thermoflow::trainer::{Skipped, StepReport, Trainer};
 use thermoflow::units::PolicyVersion;
+
+/// Where a run keeps batches that no step was taken on.
+const SKIPPED: &str = "skipped";
+
+/// Most of them that one life of a learner keeps: the first ones tell.
+const SKIPPED_KEPT: usize = 10;
 
 /// Trajectories for the training thread.
 #[derive(Debug)]
@@ -120,6 +129,7 @@ struct Training {
     recorder: Recorder,
     /// Round of the newest checkpoint.
     checkpointed: u64,
+    skipped_kept: usize,
     started: Instant,
     seconds_before: f64,
 }
@@ -153,6 +163,7 @@ impl Training {
             flush,
             recorder,
             checkpointed,
+            skipped_kept: 0,
             started,
             seconds_before,
         })
@@ -190,14 +201,51 @@ impl Training {
             .is_ok()
     }
 
+    /// Online training.
+    fn online(&mut self, trajectories: &[Trajectory]) -> anyhow::Result<StepReport> {
+        let progress = self.progress();
+        let report = self.trainer.train_online(trajectories, progress);
+        self.keep_skipped()?;
+        self.state.gradient_steps += self.config.train.steps as u64;
+        Ok(report?)
+    }
+
     /// Replayed training, if there are enough distinct x.
     fn replay(&mut self) -> anyhow::Result<Option<StepReport>> {
-        let report = self.trainer.train_replay(self.state.replay_draws, self.progress())?;
+        let report = self.trainer.train_replay(self.state.replay_draws, self.progress());
+        self.keep_skipped()?;
+        let report = report?;
         self.state.replay_draws += 1;
         if report.is_some() {
             self.state.gradient_steps += self.config.train.steps as u64;
         }
         Ok(report)
+    }
+
+    /// Keeps a batch that could not be trained on for inspection: `thermoflow score` reads it.
+    fn keep_skipped(&mut self) -> anyhow::Result<()> {
+        let Some(Skipped {
+            paths,
+            betas,
+            log_rewards,
+        }) = self.trainer.take_skipped()
+        else {
+            return Ok(());
+        };
+        let file = self
+            .run_dir
+            .join(SKIPPED)
+            .join(format!("{}.json", self.state.gradient_steps));
+        tracing::warn!(round = self.state.round, batch = %file.display(), "a step was skipped: its loss or gradient is not finite");
+        if self.skipped_kept == SKIPPED_KEPT {
+            return Ok(());
+        }
+        self.skipped_kept += 1;
+        let batch = ScoreInput::from_paths(&*self.task.env, &paths, &betas, &log_rewards);
+        let bytes = serde_json::to_vec_pretty(&batch).expect("a batch is plain data");
+        std::fs::create_dir_all(self.run_dir.join(SKIPPED))
+            .and_then(|()| durable::replace(&file, &bytes))
+            .with_context(|| format!("{} cannot be written", file.display()))
     }
 
     /// Counts a finished round; reports and writes a checkpoint when it is time.
