@@ -10,6 +10,7 @@ pub mod durable;
 pub mod env;
 pub mod exact;
 pub mod experiment;
+pub mod lock;
 pub mod metrics;
 pub mod objective;
 pub mod offline;

@@ -15,7 +15,8 @@ impl PolicyVersion {
     }
 }
 
-/// One life of an actor process: drawn at random when it starts, so that a restarted actor is a new sender.
+/// One life of an actor process: drawn at random when it starts, so that a restarted actor is a new sender, unless it goes
+/// on with the outbox of an earlier life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Incarnation(pub u64);

@@ -3,9 +3,12 @@
 //! A tokio task ([`run`]) owns the connection and the [`ActorSession`](thermoflow::protocol::ActorSession), which
 //! decides; one thread (`worker`) owns the roller. Bounded channels lie between.
 
+mod ledger;
 mod link;
+mod outbox;
 mod run;
 mod worker;
 
-pub use run::{ActorError, Settings, run};
+pub use outbox::OutboxError;
+pub use run::{ActorError, Learner, Settings, run};
 pub use worker::WorkError;

@@ -2,11 +2,12 @@
 
 use anyhow::Context;
 use clap::Parser;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use thermoflow::process;
 use thermoflow::protocol::address::Address;
-use thermoflow_actors::{ActorError, Settings, run};
+use thermoflow_actors::{ActorError, Learner, Settings, run};
 use tracing_subscriber::EnvFilter;
 
 /// Rolls out trajectories for a learner. It needs an address; everything else comes from there.
@@ -14,8 +15,11 @@ use tracing_subscriber::EnvFilter;
 #[command(name = "thermoflow-actor", version, after_help = EXAMPLES)]
 struct Args {
     /// The learner, as it prints it: tcp://127.0.0.1:PORT
-    #[arg(long, value_name = "ADDRESS")]
-    connect: Address,
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "connect_file")]
+    connect: Option<Address>,
+    /// File that holds the learner's address (its --address-file); read again at every attempt, so that the learner may move
+    #[arg(long, value_name = "PATH", conflicts_with = "connect")]
+    connect_file: Option<PathBuf>,
     /// Name shown in progress and kept in the replay [default: actor-PROCESS]
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
@@ -31,6 +35,13 @@ struct Args {
     /// Seconds to look for a learner before giving up
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     give_up_after: u64,
+    /// Directory of this actor's own that keeps what it made until it is acknowledged, so that its crash loses nothing:
+    /// started again with it, it delivers that first
+    #[arg(long, value_name = "DIR")]
+    outbox: Option<PathBuf>,
+    /// File that gets a line of JSON for whatever was made or acknowledged, to compare with the replay
+    #[arg(long, value_name = "PATH")]
+    ledger: Option<PathBuf>,
     /// Stop when standard input ends (set by programs that start this one)
     #[arg(long, hide = true)]
     watch_stdin: bool,
@@ -40,6 +51,7 @@ const EXAMPLES: &str = "\
 Examples:
   thermoflow-actor --connect tcp://127.0.0.1:5555
   thermoflow-actor --connect tcp://127.0.0.1:5555 --name gpu-0 --device cuda:0
+  thermoflow-actor --connect-file runs/a/address --outbox /var/tmp/actor-0
 
 Exit codes: 0 the run is over or it was asked to stop, 1 it failed, 2 it can never work like this: wrong usage, a device or
 an oracle that is not there, a program that was not agreed to. RUST_LOG sets what is logged.";
@@ -71,13 +83,20 @@ fn main() -> ExitCode {
 }
 
 fn start(args: Args) -> anyhow::Result<()> {
+    let learner = match (args.connect, args.connect_file) {
+        (Some(address), _) => Learner::At(address),
+        (None, Some(path)) => Learner::In(path),
+        (None, None) => anyhow::bail!("--connect or --connect-file is needed"),
+    };
     let settings = Settings {
-        address: args.connect,
+        learner,
         name: args.name.unwrap_or_else(|| format!("actor-{}", std::process::id())),
         device: args.device,
         threads: args.threads,
         allow_programs: args.allow_programs,
         give_up: Duration::from_secs(args.give_up_after),
+        outbox: args.outbox,
+        ledger: args.ledger,
     };
     // One thread: the network task waits nearly always, and the roller has a thread of its own.
     let runtime = tokio::runtime::Builder::new_current_thread()

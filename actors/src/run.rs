@@ -1,9 +1,15 @@
 //! The network task: feeds the session what happens and does what it says.
 
+use crate::ledger::Ledger;
 use crate::link::{Link, Opened};
+use crate::outbox::{Outbox, OutboxError};
 use crate::worker::{Command, Overrides, Rolled, WorkError, Worker};
+use std::fmt;
 use std::future::pending;
+use std::path::PathBuf;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use thermoflow::protocol::address::Address;
 use thermoflow::protocol::{ActorAction, ActorEvent, ActorSession, Exit, Hello, WireError, decode_to_actor, encode};
@@ -15,11 +21,42 @@ use tracing::{debug, info, warn};
 /// How often the session looks at the time: well below its shortest pause, and nothing in CPU time.
 const TICK: Duration = Duration::from_millis(50);
 
+/// Where the learner is to be found.
+#[derive(Debug, Clone)]
+pub enum Learner {
+    /// There.
+    At(Address),
+    /// Where this file says: the learner writes it (`--address-file`) whenever it starts, perhaps elsewhere than before.
+    In(PathBuf),
+}
+
+impl Learner {
+    /// Where it is now.
+    fn address(&self) -> Result<Address, String> {
+        match self {
+            Self::At(address) => Ok(address.clone()),
+            Self::In(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| format!("{self} cannot be read ({error})"))?;
+                text.trim().parse().map_err(|error| format!("{self}: {error}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Learner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(address) => write!(f, "{address}"),
+            Self::In(path) => write!(f, "the address in {}", path.display()),
+        }
+    }
+}
+
 /// What an actor is told on its command line.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The learner.
-    pub address: Address,
+    pub learner: Learner,
     /// Name for people.
     pub name: String,
     /// In place of the run's `actor.device`.
@@ -30,6 +67,10 @@ pub struct Settings {
     pub allow_programs: bool,
     /// How long to look for a learner.
     pub give_up: Duration,
+    /// A directory that keeps what was rolled out until it is acknowledged.
+    pub outbox: Option<PathBuf>,
+    /// A file that gets a line for whatever is made or acknowledged.
+    pub ledger: Option<PathBuf>,
 }
 
 /// Why an actor failed.
@@ -41,19 +82,25 @@ pub enum ActorError {
     /// No thread.
     #[error("the roller's thread cannot be started")]
     Thread(#[source] std::io::Error),
+    /// The outbox cannot be used.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// The ledger cannot be written.
+    #[error("the ledger {0} cannot be written")]
+    Ledger(PathBuf, #[source] std::io::Error),
     /// The learner refused it.
-    #[error("the learner at {address} refused this actor: {reason}")]
+    #[error("the learner at {learner} refused this actor: {reason}")]
     Refused {
         /// Where.
-        address: Address,
+        learner: Learner,
         /// Its words.
         reason: String,
     },
     /// No learner for too long.
-    #[error("no learner at {address} for {} seconds, giving up: {last}", give_up.as_secs())]
+    #[error("no learner at {learner} for {} seconds, giving up: {last}", give_up.as_secs())]
     GaveUp {
         /// Where.
-        address: Address,
+        learner: Learner,
         /// How long it was looked for.
         give_up: Duration,
         /// What was seen of it last.
@@ -61,27 +108,48 @@ pub enum ActorError {
     },
 }
 
-/// Rolls out for the learner at `settings.address` until the run is over or `shutdown` resolves.
+/// Rolls out for `settings.learner` until the run is over or `shutdown` resolves.
 ///
 /// # Errors
 /// Refused, no learner for too long, or the roller failed.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ActorError> {
-    let incarnation = Incarnation(rand::random());
+    let fresh = Incarnation(rand::random());
+    let (incarnation, left, disk) = match &settings.outbox {
+        Some(path) => {
+            let resumed = Outbox::open(path, fresh)?;
+            (resumed.incarnation, resumed.left, Some(resumed.outbox))
+        }
+        None => (fresh, None, None),
+    };
+    if let Some(left) = &left {
+        info!(
+            run = left.run,
+            trajectories = left.batch.len(),
+            "an earlier life left these; they are delivered first"
+        );
+    }
+    let ledger = match &settings.ledger {
+        Some(path) => Some(Ledger::open(path, incarnation).map_err(|error| ActorError::Ledger(path.clone(), error))?),
+        None => None,
+    };
+    let acknowledged = disk.as_ref().map(Outbox::acknowledged).unwrap_or_default();
     let overrides = Overrides {
         device: settings.device.clone(),
         threads: settings.threads,
         allow_programs: settings.allow_programs,
     };
-    let worker = Worker::start(incarnation, overrides).map_err(ActorError::Thread)?;
+    let worker = Worker::start(incarnation, overrides, disk).map_err(ActorError::Thread)?;
     let started = Instant::now();
     let hello = hello(&settings, incarnation);
-    info!(name = hello.name, %incarnation, address = %settings.address, "actor started");
+    info!(name = hello.name, %incarnation, learner = %settings.learner, "actor started");
     let jitter = Stream::new(incarnation.0, Purpose::Bench, 0, 0);
-    let session = ActorSession::new(hello, settings.give_up, jitter, Duration::ZERO);
+    let session = ActorSession::new(hello, left, settings.give_up, jitter, Duration::ZERO);
     let mut actor = Actor {
-        address: settings.address,
+        learner: settings.learner.clone(),
         session,
         worker,
+        acknowledged,
+        ledger,
         started,
         link: None,
         opening: None,
@@ -95,15 +163,15 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         return Ok(ended?);
     }
     // How a worker ends that is told to, perhaps in the middle of its work, is of no interest.
-    let address = settings.address;
+    let learner = settings.learner;
     match exit {
         Exit::Finished => info!("the run is over"),
         Exit::Stopped { undelivered: 0 } => info!("stopped; everything was delivered"),
         Exit::Stopped { undelivered } => warn!(undelivered, "stopped before everything was delivered"),
-        Exit::Refused(reason) => return Err(ActorError::Refused { address, reason }),
+        Exit::Refused(reason) => return Err(ActorError::Refused { learner, reason }),
         Exit::GaveUp(last) => {
             return Err(ActorError::GaveUp {
-                address,
+                learner,
                 give_up: settings.give_up,
                 last,
             });
@@ -128,9 +196,12 @@ fn hello(settings: &Settings, incarnation: Incarnation) -> Hello {
 type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
 
 struct Actor {
-    address: Address,
+    learner: Learner,
     session: ActorSession,
     worker: Worker,
+    /// Tells the outbox on the disk what it may forget.
+    acknowledged: Arc<AtomicU64>,
+    ledger: Option<Ledger>,
     started: Instant,
     link: Option<Link>,
     opening: Option<Opening>,
@@ -200,6 +271,8 @@ impl Actor {
         while let Some(event) = next.take() {
             let mut actions = Vec::new();
             self.session.handle(self.started.elapsed(), event, &mut actions);
+            self.acknowledged.store(self.session.oldest().0, Ordering::Relaxed);
+            self.note();
             for action in actions {
                 match self.act(action).await {
                     Ok(None) => {}
@@ -214,12 +287,22 @@ impl Actor {
         None
     }
 
+    fn note(&mut self) {
+        if let Some(ledger) = &mut self.ledger
+            && let Err(error) = ledger.note(&self.session)
+        {
+            warn!(%error, "the ledger cannot be written any more");
+            self.ledger = None;
+        }
+    }
+
     async fn act(&mut self, action: ActorAction) -> Result<Option<Exit>, String> {
         let command = match action {
             ActorAction::Exit(exit) => return Ok(Some(exit)),
             ActorAction::Connect => {
                 self.link = None;
-                self.opening = Some(Box::pin(Link::open(self.address)));
+                let address = self.learner.address()?;
+                self.opening = Some(Box::pin(Link::open(address)));
                 return Ok(None);
             }
             ActorAction::Send(message) => {
@@ -227,9 +310,17 @@ impl Actor {
                 link.send(encode(&message)).await?;
                 return Ok(None);
             }
-            ActorAction::Configure { config, attachment } => {
-                info!(task = config.task.name, mode = ?config.train.mode, "welcomed by the learner");
-                Command::Configure { config, attachment }
+            ActorAction::Configure {
+                run,
+                config,
+                attachment,
+            } => {
+                info!(run, task = config.task.name, mode = ?config.train.mode, "welcomed by the learner");
+                Command::Configure {
+                    run,
+                    config,
+                    attachment,
+                }
             }
             ActorAction::Load { version, data } => Command::Load { version, data },
             ActorAction::Roll(request) => Command::Roll(request),

@@ -1,5 +1,6 @@
 //! The thread that owns the roller: it builds the task, loads weights, rolls out and scores. No network.
 
+use crate::outbox::{Outbox, OutboxError};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use thermoflow::config::{Mode, RunConfig};
@@ -21,6 +22,7 @@ const ROLLED: usize = 1;
 /// What the worker is to do.
 pub(crate) enum Command {
     Configure {
+        run: String,
         config: Box<RunConfig>,
         attachment: Option<Blob>,
     },
@@ -61,6 +63,9 @@ pub enum WorkError {
     /// A roll-out failed.
     #[error("a roll-out failed")]
     Roll(#[from] RollError),
+    /// What was rolled out cannot be kept.
+    #[error("the outbox on the disk cannot be used")]
+    Outbox(#[from] OutboxError),
 }
 
 impl WorkError {
@@ -69,7 +74,7 @@ impl WorkError {
         match self {
             Self::Config(_) | Self::Program(_) | Self::Task(_) | Self::Oracle(_) => true,
             Self::Device(error) => matches!(error, BackendError::Device(_)),
-            Self::Weights(..) | Self::Roll(_) => false,
+            Self::Weights(..) | Self::Roll(_) | Self::Outbox(_) => false,
         }
     }
 }
@@ -106,14 +111,14 @@ pub(crate) struct Overrides {
 }
 
 impl Worker {
-    /// Starts the thread.
-    pub fn start(incarnation: Incarnation, overrides: Overrides) -> std::io::Result<Self> {
+    /// Starts the thread. It keeps what it rolls out in `disk` before it hands it over.
+    pub fn start(incarnation: Incarnation, overrides: Overrides, disk: Option<Outbox>) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (outbox, rolled) = mpsc::channel(ROLLED);
         let scorer = Arc::new(Mutex::new(Scoring::NotYet));
         let work = {
             let scorer = scorer.clone();
-            move || work(incarnation, &overrides, inbox, &outbox, &scorer)
+            move || work(incarnation, &overrides, inbox, (&outbox, disk), &scorer)
         };
         let thread = std::thread::Builder::new().name("roller".into()).spawn(work)?;
         Ok(Self {
@@ -153,13 +158,23 @@ fn work(
     incarnation: Incarnation,
     overrides: &Overrides,
     mut inbox: mpsc::Receiver<Command>,
-    outbox: &mpsc::Sender<Rolled>,
+    (outbox, mut disk): (&mpsc::Sender<Rolled>, Option<Outbox>),
     scorer: &Mutex<Scoring>,
 ) -> Result<(), WorkError> {
     let mut roller: Option<Roller> = None;
     while let Some(command) = inbox.blocking_recv() {
         match (command, &mut roller) {
-            (Command::Configure { config, attachment }, _) => {
+            (
+                Command::Configure {
+                    run,
+                    config,
+                    attachment,
+                },
+                _,
+            ) => {
+                if let Some(disk) = &disk {
+                    disk.serve(&run)?;
+                }
                 let config = adjust(overrides, *config)?;
                 let task = Task::build(&config.task, attachment.as_ref().map(|blob| &blob.0[..]))?;
                 if !take(scorer, &task)? {
@@ -175,6 +190,9 @@ fn work(
             (Command::Roll(request), Some(roller)) => {
                 let batch = roller.roll(&request)?;
                 let oracle = roller.oracle_health();
+                if let Some(disk) = &mut disk {
+                    disk.keep(&batch)?;
+                }
                 if outbox.blocking_send(Rolled { batch, oracle }).is_err() {
                     break;
                 }
@@ -182,7 +200,10 @@ fn work(
             (_, None) => {}
         }
     }
-    Ok(())
+    match disk {
+        Some(disk) => Ok(disk.tidy()?),
+        None => Ok(()),
+    }
 }
 
 /// The learner's configuration with what was asked for here.

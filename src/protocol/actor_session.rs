@@ -63,10 +63,20 @@ struct Loaded {
     used: bool,
 }
 
+/// What an earlier life of the same incarnation made and did not see acknowledged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Left {
+    /// Id of the run it was made for.
+    pub run: String,
+    /// Number of the first.
+    pub oldest: Seq,
+    /// In order, without gaps.
+    pub batch: Vec<Trajectory>,
+}
+
 /// What was learnt from the first welcome.
 #[derive(Debug)]
 struct Run {
-    id: String,
     mode: Mode,
     /// Async mode: trajectories per roll-out.
     batch: u32,
@@ -85,6 +95,8 @@ pub struct ActorSession {
     /// When the learner was last heard on any connection, and what was last seen of it.
     heard: Duration,
     lost_because: String,
+    /// Id of the run that it works for; it never works for two.
+    serves: Option<String>,
     run: Option<Run>,
     outbox: Outbox,
     /// When something was last sent from or acknowledged to the outbox.
@@ -102,8 +114,17 @@ pub struct ActorSession {
 }
 
 impl ActorSession {
-    /// An actor that knows only who it is. It gives up after `give_up` without a learner; `jitter` spreads reconnects.
-    pub fn new(hello: Hello, give_up: Duration, jitter: Stream, now: Duration) -> Self {
+    /// An actor that knows only who it is, and what an earlier life left it. It gives up after `give_up` without a
+    /// learner; `jitter` spreads reconnects.
+    pub fn new(hello: Hello, left: Option<Left>, give_up: Duration, jitter: Stream, now: Duration) -> Self {
+        let (serves, outbox, batches) = match left {
+            // Its own count of batches goes on: it names random streams.
+            Some(Left { run, oldest, batch }) => {
+                let batches = batch.last().map_or(0, |last| last.round + 1);
+                (Some(run), Outbox::new(oldest, batch), batches)
+            }
+            None => (None, Outbox::new(Seq(0), Vec::new()), 0),
+        };
         Self {
             hello,
             give_up,
@@ -112,8 +133,9 @@ impl ActorSession {
             failures: 0,
             heard: now,
             lost_because: "it was never reached".into(),
+            serves,
             run: None,
-            outbox: Outbox::new(0),
+            outbox,
             outbox_moved: now,
             heartbeat_due: now,
             loaded: None,
@@ -121,7 +143,7 @@ impl ActorSession {
             weights_asked: None,
             work: VecDeque::new(),
             rolling: None,
-            batches: 0,
+            batches,
             rolled: 0,
             oracle: OracleHealth::default(),
             stop_by: None,
@@ -141,6 +163,11 @@ impl ActorSession {
     /// The oldest trajectory that was not acknowledged.
     pub fn oldest(&self) -> Seq {
         self.outbox.oldest()
+    }
+
+    /// The next trajectory to be made.
+    pub fn next(&self) -> Seq {
+        self.outbox.next()
     }
 
     /// The weights in use.

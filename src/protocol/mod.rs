@@ -19,7 +19,7 @@ mod simulation;
 pub mod weights;
 
 pub use actor_session::{Action as ActorAction, Event as ActorEvent};
-pub use actor_session::{ActorSession, Exit};
+pub use actor_session::{ActorSession, Exit, Left};
 pub use check::{Check, Rejection};
 pub use codec::{MAX_BATCH, MAX_TO_ACTOR, MAX_TO_LEARNER, WireError, decode_to_actor, decode_to_learner, encode};
 pub use envelope::PROTOCOL;

@@ -15,14 +15,24 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Keeps at most `capacity` trajectories.
-    pub fn new(capacity: usize) -> Self {
+    /// Holds what an earlier life left: trajectories `oldest`, `oldest + 1` … It takes no more before it has a capacity.
+    pub fn new(oldest: Seq, left: Vec<Trajectory>) -> Self {
         Self {
-            waiting: VecDeque::new(),
-            oldest: 0,
-            unsent: 0,
-            capacity,
+            waiting: left.into(),
+            oldest: oldest.0,
+            unsent: oldest.0,
+            capacity: 0,
         }
+    }
+
+    /// Keeps at most `capacity` trajectories from now on.
+    pub fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity;
+    }
+
+    /// Number of the next trajectory to be added.
+    pub fn next(&self) -> Seq {
+        Seq(self.oldest + self.waiting.len() as u64)
     }
 
     /// Number of the oldest trajectory that is not acknowledged.
@@ -51,7 +61,7 @@ impl Outbox {
 
     /// Everything below `next` is safe. False, and nothing changes, when that cannot be: it was never sent.
     pub fn acknowledge(&mut self, next: Seq) -> bool {
-        if next.0 > self.oldest + self.waiting.len() as u64 {
+        if next > self.next() {
             return false;
         }
         let done = next.0.saturating_sub(self.oldest);
@@ -66,13 +76,16 @@ impl Outbox {
         self.unsent = self.oldest;
     }
 
-    /// The next message's worth of what was not sent yet.
+    /// The next message's worth of what was not sent yet. An earlier life, with another configuration, may have left more
+    /// than the learner takes unacknowledged.
     pub fn next_batch(&mut self) -> Option<(Seq, Vec<Trajectory>)> {
         let first = self.unsent;
+        let sent = (first - self.oldest) as usize;
         let batch: Vec<_> = self
             .waiting
             .iter()
-            .skip((first - self.oldest) as usize)
+            .take(self.capacity)
+            .skip(sent)
             .take(MAX_BATCH)
             .cloned()
             .collect();
@@ -88,7 +101,9 @@ mod tests {
 
     #[test]
     fn unacknowledged_trajectories_are_kept_and_sent_again() {
-        let mut outbox = Outbox::new(4);
+        let mut outbox = Outbox::new(Seq(0), Vec::new());
+        assert!(!outbox.has_room(1), "before it is known how much the learner takes");
+        outbox.set_capacity(4);
         outbox.push((0..3).map(|i| example_trajectory(0, i)).collect());
         assert!(outbox.has_room(1) && !outbox.has_room(2));
         let (first, batch) = outbox.next_batch().unwrap();
@@ -106,11 +121,28 @@ mod tests {
 
     #[test]
     fn a_large_roll_out_is_sent_in_several_messages() {
-        let mut outbox = Outbox::new(2 * MAX_BATCH);
+        let mut outbox = Outbox::new(Seq(0), Vec::new());
+        outbox.set_capacity(2 * MAX_BATCH);
         outbox.push((0..MAX_BATCH as u32 + 5).map(|i| example_trajectory(0, i)).collect());
         let sizes: Vec<_> = std::iter::from_fn(|| outbox.next_batch())
             .map(|(first, b)| (first.0, b.len()))
             .collect();
         assert_eq!(sizes, [(0, MAX_BATCH), (MAX_BATCH as u64, 5)]);
+    }
+
+    #[test]
+    fn what_an_earlier_life_left_goes_first_and_never_more_than_the_learner_takes() {
+        let left = (0..5).map(|i| example_trajectory(0, i)).collect();
+        let mut outbox = Outbox::new(Seq(7), left);
+        outbox.set_capacity(3);
+        assert!(!outbox.has_room(1));
+        assert_eq!((outbox.oldest(), outbox.next()), (Seq(7), Seq(12)));
+        let (first, batch) = outbox.next_batch().unwrap();
+        assert_eq!((first, batch.len()), (Seq(7), 3));
+        assert!(outbox.next_batch().is_none());
+        assert!(outbox.acknowledge(Seq(10)));
+        let (first, batch) = outbox.next_batch().unwrap();
+        assert_eq!((first, batch.len()), (Seq(10), 2));
+        assert!(outbox.acknowledge(Seq(12)) && outbox.has_room(3));
     }
 }

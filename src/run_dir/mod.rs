@@ -13,10 +13,11 @@ pub use error::RunDirError;
 
 use crate::config::RunConfig;
 use crate::durable;
+use crate::lock::{self, LockError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where the parts of a run are.
@@ -204,37 +205,17 @@ fn refuse_foreign(paths: &RunPaths) -> Result<(), RunDirError> {
     })
 }
 
-/// Takes the lock and writes down who has it. The standard library's locks are those of `flock`, by open file.
+/// Takes the lock.
 fn lock(paths: &RunPaths) -> Result<File, RunDirError> {
     let path = paths.lock();
-    let mut options = OpenOptions::new();
-    let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = opened.map_err(|source| RunDirError::unwritable(paths.root(), source))?;
-    match file.try_lock() {
-        Ok(()) => (),
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Who has it is for the message only; being told nothing is no reason for another error.
-            let _ = file.read_to_string(&mut holder);
-            let holder = holder.lines().next().unwrap_or("another process").to_owned();
-            let path = paths.root().into();
-            return Err(RunDirError::Locked { path, holder });
-        }
-        Err(TryLockError::Error(source)) => return Err(RunDirError::io("locking", &path, source)),
-    }
-    let written = file
-        .set_len(0)
-        .and_then(|()| writeln!(file, "process {}{}", std::process::id(), host()));
-    written.map_err(|source| RunDirError::io("writing", &path, source))?;
-    Ok(file)
-}
-
-/// " on <host>" where the system tells: on a cluster the holder may be on another machine.
-fn host() -> String {
-    match fs::read_to_string("/proc/sys/kernel/hostname") {
-        Ok(name) if !name.trim().is_empty() => format!(" on {}", name.trim()),
-        _ => String::new(),
-    }
+    lock::take(&path).map_err(|error| match error {
+        LockError::Held(holder) => RunDirError::Locked {
+            path: paths.root().into(),
+            holder,
+        },
+        LockError::NotWritable(source) => RunDirError::unwritable(paths.root(), source),
+        LockError::Io(source) => RunDirError::io("locking", &path, source),
+    })
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub enum Action {
     Send(ToLearner),
     /// Comes once, before any `Load` or `Roll`: build task and roller.
     Configure {
+        /// Id of the run.
+        run: String,
         /// The run's configuration.
         config: Box<RunConfig>,
         /// What is in the file that the task needs, if it needs one.

@@ -4,7 +4,6 @@ use super::{Action, ActorSession, Exit, Link, Loaded, MAX_WORK, Run, Work};
 use crate::config::{Mode, RunConfig};
 use crate::protocol::HEARTBEAT;
 use crate::protocol::messages::{Blob, ToActor, Welcome};
-use crate::protocol::outbox::Outbox;
 use crate::units::{PolicyVersion, Seq};
 use std::time::Duration;
 
@@ -62,22 +61,22 @@ impl ActorSession {
         if !matches!(self.link, Link::Opening { .. }) {
             return;
         }
-        match &self.run {
-            Some(run) if run.id != welcome.run => {
-                let reason = format!(
-                    "this address now belongs to run {}, this actor works for run {}",
-                    welcome.run, run.id
-                );
-                return self.exit(Exit::Refused(reason), out);
-            }
-            Some(_) => {}
-            None => match serde_json::from_str::<RunConfig>(&welcome.config) {
+        if let Some(run) = self.serves.as_ref().filter(|&run| *run != welcome.run) {
+            let reason = format!(
+                "this address belongs to run {}, this actor works for run {run} and holds {} trajectories for it",
+                welcome.run,
+                self.outbox.len()
+            );
+            return self.exit(Exit::Refused(reason), out);
+        }
+        if self.run.is_none() {
+            match serde_json::from_str::<RunConfig>(&welcome.config) {
                 Ok(config) => self.configure(config, welcome.run, welcome.attachment, out),
                 Err(error) => {
                     let reason = format!("the learner's configuration is not understood: {error}");
                     return self.exit(Exit::Refused(reason), out);
                 }
-            },
+            }
         }
         self.link = Link::Up;
         self.failures = 0;
@@ -88,16 +87,17 @@ impl ActorSession {
         self.acknowledged(now, welcome.next, true, welcome.newest);
     }
 
-    fn configure(&mut self, config: RunConfig, id: String, attachment: Option<Blob>, out: &mut Vec<Action>) {
+    fn configure(&mut self, config: RunConfig, run: String, attachment: Option<Blob>, out: &mut Vec<Action>) {
         let batch = config.actor.batch as u32;
-        self.outbox = Outbox::new(crate::protocol::window(&config));
+        self.outbox.set_capacity(crate::protocol::window(&config));
+        self.serves = Some(run.clone());
         self.run = Some(Run {
-            id,
             mode: config.train.mode,
             batch,
             round_batch: config.train.batch as u32,
         });
         out.push(Action::Configure {
+            run,
             config: Box::new(config),
             attachment,
         });

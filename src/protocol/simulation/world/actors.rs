@@ -16,7 +16,7 @@ impl World {
             device: "cpu".into(),
         };
         let jitter = Stream::new(self.names, Purpose::Bench, 1, 1);
-        let session = ActorSession::new(hello, GIVE_UP, jitter, self.now);
+        let session = ActorSession::new(hello, None, GIVE_UP, jitter, self.now);
         Actor {
             session,
             incarnation,
