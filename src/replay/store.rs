@@ -168,4 +168,6 @@ impl Store {
 }
 
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod tests;
