@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 pub(crate) fn depth(mode: Mode) -> usize {
     match mode {
         Mode::Sync | Mode::Offline => 512,
-        Mode::Async => 8,
+        Mode::Async => 16,
     }
 }
 

@@ -3,6 +3,7 @@
 //! `router` speaks ZeroMQ, `network` feeds the fleet's state machine, `ingest` commits, `training` trains, `startup`
 //! resumes. Each has one task or thread of its own; bounded channels lie between. [`run()`] puts them together.
 
+pub mod bench;
 mod error;
 mod ingest;
 mod network;

@@ -233,3 +233,42 @@ fn a_full_disk_leaves_the_previous_checkpoint_and_nothing_else() {
     checkpoint(2).write(disk.path()).unwrap();
     assert_same(&latest(disk.path()).unwrap().unwrap().checkpoint, &checkpoint(2));
 }
+
+/// Each file cut at every class of length, and with a bit flipped in many places.
+fn damages(whole: &[u8]) -> Vec<Vec<u8>> {
+    let length = whole.len();
+    let cut = [0, 1, 8, length / 2, length - 2, length - 1];
+    let flips = (0..length).step_by(length.div_ceil(20)).chain([length - 1]);
+    let flipped = flips.map(|place| {
+        let mut bad = whole.to_vec();
+        bad[place] ^= 1 << (place % 8);
+        bad
+    });
+    cut.iter().map(|&at| whole[..at].to_vec()).chain(flipped).collect()
+}
+
+#[test]
+fn damage_to_any_file_falls_back_to_the_checkpoint_before_and_says_so() {
+    let run = run_with(&[1, 2]);
+    for name in [POLICY, OPTIMIZER, TRAINER, seal::DONE] {
+        let file = run.path().join(DIRECTORY).join("2").join(name);
+        let whole = fs::read(&file).unwrap();
+        for bad in damages(&whole) {
+            fs::write(&file, &bad).unwrap();
+            let found = latest(run.path()).unwrap().unwrap();
+            if found.skipped.is_empty() {
+                // DONE is text: white space, or the last line's end, can be other bytes and say the same.
+                assert!(name == seal::DONE, "{name} was changed and read");
+                assert_same(&found.checkpoint, &checkpoint(2));
+            } else {
+                assert_same(&found.checkpoint, &checkpoint(1));
+                assert!(
+                    found.skipped[0].1.to_string().contains("checkpoints/2"),
+                    "{:?}",
+                    found.skipped
+                );
+            }
+        }
+        fs::write(&file, &whole).unwrap();
+    }
+}

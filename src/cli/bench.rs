@@ -1,7 +1,8 @@
-//! `thermoflow bench`: how fast this machine rolls out and trains, on one core unless told.
+//! `thermoflow bench`: how fast this machine rolls out and trains, on one core unless told, and how fast it takes in what
+//! actors send (a program of its own, because the learner's parts are needed).
 
 use super::config::Source;
-use super::{BadInput, Output};
+use super::{BadInput, Output, sibling};
 use anyhow::Context;
 use serde::Serialize;
 use std::io::Write;
@@ -17,15 +18,45 @@ Examples:
   thermoflow bench round                                whole rounds, published settings: 64 trajectories each
   thermoflow bench train --batch 256 --json             one gradient step on trajectories that were just rolled out
   thermoflow bench rollout --batch 4096                 roll-outs only, one policy version, many β
+  thermoflow bench ingest --actors 1000 --json          from actors' messages to the disk
   thermoflow bench round --set policy.conditioning=\"layer\" --device cpu-torch";
 
-/// Measures trajectories per second on one core
+/// Measures trajectories per second
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// What to measure
-    #[arg(value_enum)]
-    work: Work,
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What to measure.
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Roll-outs with one policy version, at β from P_exp, on one core
+    Rollout(Compute),
+    /// Gradient steps on trajectories that were rolled out by the weights before the step
+    Train(Compute),
+    /// Whole rounds: roll-out, replay, both gradient steps
+    Round(Compute),
+    /// From the messages of simulated actors to the disk (starts the program thermoflow-bench-ingest)
+    #[command(disable_help_flag = true)]
+    Ingest(sibling::Args),
+}
+
+impl Args {
+    pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
+        match self.what {
+            What::Rollout(compute) => compute.run(Work::Rollout, out),
+            What::Train(compute) => compute.run(Work::Train, out),
+            What::Round(compute) => compute.run(Work::Round, out),
+            What::Ingest(arguments) => arguments.run("thermoflow-bench-ingest"),
+        }
+    }
+}
+
+/// What is to be computed.
+#[derive(Debug, clap::Args)]
+struct Compute {
     /// Trajectories rolled out per round [default: the configuration's; replayed ones come on top]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: Option<u32>,
@@ -49,14 +80,11 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Work {
-    /// Roll-outs with one policy version, at β from P_exp
     Rollout,
-    /// Gradient steps on trajectories that were rolled out by the weights before the step
     Train,
-    /// Whole rounds: roll-out, replay, both gradient steps
     Round,
 }
 
@@ -74,8 +102,8 @@ struct Report {
     trajectories_per_second: f64,
 }
 
-impl Args {
-    pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
+impl Compute {
+    fn run(self, work: Work, out: &mut Output) -> anyhow::Result<()> {
         if !(self.seconds > 0.0 && self.seconds <= 3600.0) {
             return Err(BadInput(format!(
                 "--seconds is {}; allowed is more than 0, up to 3600",
@@ -88,7 +116,7 @@ impl Args {
         let task = Task::load(&config.task)?;
         let mut bench = Bench {
             rounds: Rounds::new(&config, &task)?,
-            work: self.work,
+            work,
             round: 0,
         };
         bench.warm_up(&config, Duration::from_secs_f64(self.seconds / 4.0))?;
@@ -105,7 +133,7 @@ impl Args {
         progress.finish_and_clear();
         let seconds = spent.as_secs_f64();
         let report = Report {
-            work: self.work,
+            work,
             device: config.learner.device.clone(),
             conditioning: config.policy.conditioning,
             batch: config.train.batch,

@@ -4,6 +4,7 @@
 pub mod dataset;
 mod encoding;
 mod error;
+mod known;
 pub mod limiter;
 mod open;
 mod read;

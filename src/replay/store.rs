@@ -4,11 +4,11 @@
 //! the disk. Acknowledging comes after. (incarnation, seq) is unique: what is sent again changes nothing.
 
 use super::error::StoreError;
+use super::known::Known;
 use super::open;
-use super::writer::{ActorEntry, Writer, Written, check, find_actor};
+use super::writer::{Writer, Written, check, find_actor};
 use crate::rollout::Trajectory;
 use crate::units::{Incarnation, Seq};
-use hashbrown::HashMap;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,8 +55,7 @@ pub struct CommitReport {
 pub struct Store {
     path: PathBuf,
     connection: Connection,
-    /// Actors with committed trajectories that this process has met; never ahead of what is committed.
-    actors: HashMap<Incarnation, ActorEntry>,
+    known: Known,
 }
 
 impl Store {
@@ -68,7 +67,7 @@ impl Store {
         Ok(Self {
             connection: open::read_write(path)?,
             path: path.into(),
-            actors: HashMap::new(),
+            known: Known::default(),
         })
     }
 
@@ -80,7 +79,7 @@ impl Store {
         Ok(Self {
             connection: open::read_only(path)?,
             path: path.into(),
-            actors: HashMap::new(),
+            known: Known::default(),
         })
     }
 
@@ -104,29 +103,29 @@ impl Store {
     /// A value that cannot be stored, disk full, damage. Nothing is kept then, and the store can be used further.
     pub fn commit(&mut self, received: &[Received]) -> Result<CommitReport, StoreError> {
         received.iter().try_for_each(check)?;
-        // Changed copies only become the store's once they are true on the disk.
-        let mut actors = self.actors.clone();
-        let commit = || -> rusqlite::Result<CommitReport> {
-            let transaction = self
-                .connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut writer = Writer::new(&transaction, &mut actors);
-            let mut report = CommitReport::default();
-            for (place, received) in received.iter().enumerate() {
-                match writer.write(received)? {
-                    Written::Duplicate => report.duplicates.push(place),
-                    Written::New { new_object } => {
-                        report.inserted += 1;
-                        report.new_objects += usize::from(new_object);
-                    }
+        self.write(received).map_err(|error| {
+            self.known.forget();
+            self.fail(error)
+        })
+    }
+
+    fn write(&mut self, received: &[Received]) -> rusqlite::Result<CommitReport> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut writer = Writer::new(&transaction, &mut self.known)?;
+        let mut report = CommitReport::default();
+        for (place, received) in received.iter().enumerate() {
+            match writer.write(received)? {
+                Written::Duplicate => report.duplicates.push(place),
+                Written::New { new_object } => {
+                    report.inserted += 1;
+                    report.new_objects += usize::from(new_object);
                 }
             }
-            writer.end_batch()?;
-            transaction.commit()?;
-            Ok(report)
-        };
-        let report = { commit }().map_err(|error| StoreError::new(&self.path, error))?;
-        self.actors = actors;
+        }
+        writer.finish()?;
+        transaction.commit()?;
         Ok(report)
     }
 
@@ -136,7 +135,7 @@ impl Store {
     /// # Errors
     /// When reading fails.
     pub fn committed_through(&self, incarnation: Incarnation) -> Result<Option<Seq>, StoreError> {
-        if let Some(entry) = self.actors.get(&incarnation) {
+        if let Some(entry) = self.known.actor(incarnation) {
             return Ok(entry.through.map(|seq| Seq(seq as u64)));
         }
         let found = find_actor(&self.connection, incarnation).map_err(|error| self.fail(error))?;
@@ -168,5 +167,7 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod tests;

@@ -2,20 +2,11 @@
 
 use super::encoding::encode_actions;
 use super::error::StoreError;
+use super::known::{ActorEntry, Known, ObjectEntry};
 use super::store::Received;
 use crate::rollout::Trajectory;
 use crate::units::Incarnation;
-use hashbrown::HashMap;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
-
-/// What is known about an actor with committed trajectories.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ActorEntry {
-    /// Its row.
-    pub id: i64,
-    /// Highest committed seq.
-    pub through: Option<i64>,
-}
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
 /// Refuses what SQLite would bend: NaN becomes NULL there, and whole numbers are signed.
 pub(super) fn check(received: &Received) -> Result<(), StoreError> {
@@ -80,12 +71,15 @@ pub(super) enum Written {
     New { new_object: bool },
 }
 
-/// A commit in progress.
+/// A commit in progress. Its statements are looked up once, not for every row.
 pub(super) struct Writer<'a> {
     transaction: &'a Transaction<'a>,
-    actors: &'a mut HashMap<Incarnation, ActorEntry>,
+    known: &'a mut Known,
     batch: Option<Batch>,
     blob: Vec<u8>,
+    insert_batch: CachedStatement<'a>,
+    insert_object: CachedStatement<'a>,
+    insert_trajectory: CachedStatement<'a>,
 }
 
 /// The row of `batches` that trajectories are being added to.
@@ -118,15 +112,27 @@ fn shared(received: &Received) -> [u64; 6] {
     ]
 }
 
+const INSERT_BATCH: &str = "
+    INSERT INTO batches (actor_id, first_seq, last_seq, round, policy_version, staleness, trainable, received_us)
+    VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+const INSERT_OBJECT: &str = "
+    INSERT INTO objects (x, y, log_reward, first_actor, first_seq) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (x) DO NOTHING";
+
+const INSERT_TRAJECTORY: &str = "INSERT INTO trajectories VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
 impl<'a> Writer<'a> {
-    /// Starts a commit. `actors` is brought up to date as trajectories are written.
-    pub fn new(transaction: &'a Transaction<'a>, actors: &'a mut HashMap<Incarnation, ActorEntry>) -> Self {
-        Self {
+    /// Starts a commit. `known` is brought up to date as trajectories are written; forget it when the commit fails.
+    pub fn new(transaction: &'a Transaction<'a>, known: &'a mut Known) -> rusqlite::Result<Self> {
+        Ok(Self {
             transaction,
-            actors,
+            known,
             batch: None,
             blob: Vec::new(),
-        }
+            insert_batch: transaction.prepare_cached(INSERT_BATCH)?,
+            insert_object: transaction.prepare_cached(INSERT_OBJECT)?,
+            insert_trajectory: transaction.prepare_cached(INSERT_TRAJECTORY)?,
+        })
     }
 
     /// Writes a trajectory unless it is there.
@@ -138,6 +144,7 @@ impl<'a> Writer<'a> {
             return Ok(Written::Duplicate);
         }
         let batch = self.batch(actor.id, received)?;
+        let (object, new_object) = self.object(actor.id, received)?;
         let Trajectory {
             beta,
             y,
@@ -147,11 +154,9 @@ impl<'a> Writer<'a> {
             ref actions,
             ..
         } = received.trajectory;
-        let object = self.object(actor.id, received)?;
         self.blob.clear();
         encode_actions(actions, &mut self.blob);
-        let sql = "INSERT INTO trajectories VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-        self.transaction.prepare_cached(sql)?.execute(params![
+        self.insert_trajectory.execute(params![
             actor.id,
             seq,
             batch,
@@ -163,13 +168,12 @@ impl<'a> Writer<'a> {
             (log_reward != object.log_reward).then_some(log_reward),
             self.blob,
         ])?;
-        let entry = self.actors.get_mut(&received.incarnation).expect("looked up above");
-        entry.through = entry.through.max(Some(seq));
-        Ok(Written::New { new_object: object.new })
+        self.known.committed(received.incarnation, seq);
+        Ok(Written::New { new_object })
     }
 
     fn actor(&mut self, received: &Received) -> rusqlite::Result<ActorEntry> {
-        if let Some(&entry) = self.actors.get(&received.incarnation) {
+        if let Some(entry) = self.known.actor(received.incarnation) {
             return Ok(entry);
         }
         let entry = match find_actor(self.transaction, received.incarnation)? {
@@ -187,7 +191,7 @@ impl<'a> Writer<'a> {
                 }
             }
         };
-        self.actors.insert(received.incarnation, entry);
+        self.known.add_actor(received.incarnation, entry);
         Ok(entry)
     }
 
@@ -208,13 +212,9 @@ impl<'a> Writer<'a> {
             return Ok(batch.id);
         }
         self.end_batch()?;
-        let sql = "INSERT INTO batches
-                   (actor_id, first_seq, last_seq, round, policy_version, staleness, trainable, received_us)
-                   VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7)";
         let [_, round, version, staleness, trainable, time] = shared.map(|number| number as i64);
-        let mut insert = self.transaction.prepare_cached(sql)?;
-        insert.execute(params![actor, seq as i64, round, version, staleness, trainable, time])?;
-        let id = self.transaction.last_insert_rowid();
+        let row = params![actor, seq as i64, round, version, staleness, trainable, time];
+        let id = self.insert_batch.insert(row)?;
         self.batch = Some(Batch {
             id,
             shared,
@@ -224,8 +224,8 @@ impl<'a> Writer<'a> {
         Ok(id)
     }
 
-    /// Writes down how far the batch under construction reaches; call it once more at the end.
-    pub fn end_batch(&mut self) -> rusqlite::Result<()> {
+    /// Writes down how far the batch under construction reaches.
+    fn end_batch(&mut self) -> rusqlite::Result<()> {
         if let Some(batch) = self.batch.take().filter(|batch| batch.last_seq > batch.first_seq) {
             let sql = "UPDATE batches SET last_seq = ?1 WHERE id = ?2";
             self.transaction
@@ -235,26 +235,44 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn object(&mut self, actor: i64, received: &Received) -> rusqlite::Result<ObjectRow> {
-        let sql = "INSERT INTO objects (x, y, log_reward, first_actor, first_seq) VALUES (?1, ?2, ?3, ?4, ?5)
-                   ON CONFLICT (x) DO UPDATE SET seen = seen + 1 RETURNING id, y, log_reward, seen";
+    /// The object of a trajectory, one more time; true when it is new.
+    fn object(&mut self, actor: i64, received: &Received) -> rusqlite::Result<(ObjectEntry, bool)> {
+        if let Some(entry) = self.known.object(&received.object) {
+            return Ok((self.known.see(entry), false));
+        }
         let Trajectory { y, log_reward, .. } = received.trajectory;
-        let mut upsert = self.transaction.prepare_cached(sql)?;
         let row = params![received.object, y, log_reward, actor, received.seq.0 as i64];
-        upsert.query_row(row, |row| {
-            Ok(ObjectRow {
-                id: row.get(0)?,
-                y: row.get(1)?,
-                log_reward: row.get(2)?,
-                new: row.get::<_, i64>(3)? == 1,
-            })
-        })
+        let new = self.insert_object.execute(row)? == 1;
+        let entry = if new {
+            // Its row counts this trajectory.
+            let id = self.transaction.last_insert_rowid();
+            ObjectEntry { id, y, log_reward }
+        } else {
+            self.known.see(find_object(self.transaction, &received.object)?)
+        };
+        self.known.add_object(&received.object, entry);
+        Ok((entry, new))
+    }
+
+    /// Ends the last batch and counts what was seen. Objects in order of their rows, so that each page is visited once.
+    pub fn finish(mut self) -> rusqlite::Result<()> {
+        self.end_batch()?;
+        let sql = "UPDATE objects SET seen = seen + ?1 WHERE id = ?2";
+        let mut update = self.transaction.prepare_cached(sql)?;
+        for (id, times) in self.known.take_seen() {
+            update.execute([times, id])?;
+        }
+        Ok(())
     }
 }
 
-struct ObjectRow {
-    id: i64,
-    y: f32,
-    log_reward: f32,
-    new: bool,
+fn find_object(connection: &Connection, x: &str) -> rusqlite::Result<ObjectEntry> {
+    let sql = "SELECT id, y, log_reward FROM objects WHERE x = ?1";
+    connection.prepare_cached(sql)?.query_row([x], |row| {
+        Ok(ObjectEntry {
+            id: row.get(0)?,
+            y: row.get(1)?,
+            log_reward: row.get(2)?,
+        })
+    })
 }

@@ -9,7 +9,7 @@ use crate::units::PolicyVersion;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-fn scratch() -> (TempDir, PathBuf) {
+pub(super) fn scratch() -> (TempDir, PathBuf) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("replay.sqlite");
     (dir, path)
@@ -45,11 +45,11 @@ fn received(incarnation: u64, seq: u64, round: u64) -> Received {
     }
 }
 
-fn run(incarnation: u64, seqs: std::ops::Range<u64>) -> Vec<Received> {
+pub(super) fn run(incarnation: u64, seqs: std::ops::Range<u64>) -> Vec<Received> {
     seqs.map(|seq| received(incarnation, seq, seq / 32)).collect()
 }
 
-fn all(store: &Store, before_round: Option<u64>) -> Vec<Received> {
+pub(super) fn all(store: &Store, before_round: Option<u64>) -> Vec<Received> {
     let mut found = Vec::new();
     let visit = |stored| {
         found.push(stored);
