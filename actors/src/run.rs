@@ -1,11 +1,12 @@
 //! The network task: feeds the session what happens and does what it says.
 
-use crate::link::{Link, Opened};
+use crate::link::{Link, OpenError, Opened};
 use crate::worker::{Command, Overrides, Rolled, WorkError, Worker};
 use std::future::pending;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
-use thermoflow::protocol::address::Address;
+use thermoflow::protocol::address::{Address, AddressError};
+use thermoflow::protocol::secure::{KeyFileError, KeySource, Refusal};
 use thermoflow::protocol::{ActorAction, ActorEvent, ActorSession, Exit, Hello, WireError, decode_to_actor, encode};
 use thermoflow::random::{Purpose, Stream};
 use thermoflow::units::{Incarnation, Seq};
@@ -20,6 +21,8 @@ const TICK: Duration = Duration::from_millis(50);
 pub struct Settings {
     /// The learner.
     pub address: Address,
+    /// The key that it shares with the learner; without one only loopback may be connected to.
+    pub key: Option<KeySource>,
     /// Name for people.
     pub name: String,
     /// In place of the run's `actor.device`.
@@ -49,6 +52,20 @@ pub enum ActorError {
         /// Its words.
         reason: String,
     },
+    /// No key, or not the right one.
+    #[error("the learner at {address} {refusal}")]
+    KeyRefused {
+        /// Where.
+        address: Address,
+        /// What it said.
+        refusal: Refusal,
+    },
+    /// An address that is not allowed.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The shared key.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// No learner for too long.
     #[error("no learner at {address} for {} seconds, giving up: {last}", give_up.as_secs())]
     GaveUp {
@@ -61,11 +78,24 @@ pub enum ActorError {
     },
 }
 
+impl ActorError {
+    /// True when another attempt fails as well: what was given here, or asked for by the learner, is at fault.
+    pub fn is_hopeless(&self) -> bool {
+        match self {
+            Self::Work(error) => error.is_hopeless(),
+            Self::KeyRefused { .. } | Self::Address(_) | Self::Key(_) => true,
+            Self::Thread(_) | Self::Refused { .. } | Self::GaveUp { .. } => false,
+        }
+    }
+}
+
 /// Rolls out for the learner at `settings.address` until the run is over or `shutdown` resolves.
 ///
 /// # Errors
 /// Refused, no learner for too long, or the roller failed.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ActorError> {
+    settings.address.check_connect()?;
+    settings.address.check_key(settings.key.is_some())?;
     let incarnation = Incarnation(rand::random());
     let overrides = Overrides {
         device: settings.device.clone(),
@@ -79,7 +109,9 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let jitter = Stream::new(incarnation.0, Purpose::Bench, 0, 0);
     let session = ActorSession::new(hello, settings.give_up, jitter, Duration::ZERO);
     let mut actor = Actor {
-        address: settings.address,
+        address: settings.address.clone(),
+        key: settings.key.clone(),
+        incarnation,
         session,
         worker,
         started,
@@ -101,6 +133,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         Exit::Stopped { undelivered: 0 } => info!("stopped; everything was delivered"),
         Exit::Stopped { undelivered } => warn!(undelivered, "stopped before everything was delivered"),
         Exit::Refused(reason) => return Err(ActorError::Refused { address, reason }),
+        Exit::Key(refusal) => return Err(ActorError::KeyRefused { address, refusal }),
         Exit::GaveUp(last) => {
             return Err(ActorError::GaveUp {
                 address,
@@ -129,6 +162,8 @@ type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
 
 struct Actor {
     address: Address,
+    key: Option<KeySource>,
+    incarnation: Incarnation,
     session: ActorSession,
     worker: Worker,
     started: Instant,
@@ -190,7 +225,8 @@ impl Actor {
                 self.link = Some(link);
                 ActorEvent::Connected
             }
-            Err(why) => self.disconnected(why),
+            Err(OpenError::Broken(why)) => self.disconnected(why),
+            Err(OpenError::Wire(error)) => self.malformed(error),
         }
     }
 
@@ -219,7 +255,8 @@ impl Actor {
             ActorAction::Exit(exit) => return Ok(Some(exit)),
             ActorAction::Connect => {
                 self.link = None;
-                self.opening = Some(Box::pin(Link::open(self.address)));
+                let (address, key) = (self.address.clone(), self.key.clone());
+                self.opening = Some(Box::pin(Link::open(address, key, self.incarnation)));
                 return Ok(None);
             }
             ActorAction::Send(message) => {

@@ -42,6 +42,8 @@ impl Learner {
             run_dir: dir.join("run"),
             resume: false,
             bind: "tcp://127.0.0.1:0".parse().unwrap(),
+            advertise: None,
+            key: None,
             address_file: Some(address_file.clone()),
             progress: false,
         };
