@@ -89,14 +89,14 @@ async fn receive(dealer: &mut DealerSocket) -> Vec<u8> {
 }
 
 /// An actor's side of the handshake, over a real socket.
-async fn shake_hands(dealer: &mut DealerSocket, key: &Key) -> Result<Channel, HandshakeError> {
+async fn shake_hands(dealer: &mut DealerSocket, key: Key) -> Result<Channel, HandshakeError> {
     let knock = Knock {
         key: key.id(),
         incarnation: ACTOR,
     };
     dealer.send(knock.encode().into()).await.unwrap();
     let challenge = Challenge::decode(&receive(dealer).await)?;
-    let (proof, waiting) = challenge.respond(knock, key);
+    let (proof, waiting) = challenge.respond(knock, &key);
     dealer.send(proof.into()).await.unwrap();
     waiting.finish(&receive(dealer).await)
 }
@@ -138,7 +138,7 @@ async fn dealers_are_served_and_closed() {
 async fn with_a_key_messages_are_sealed_both_ways() {
     let mut site = keyed().await;
     let mut dealer = site.dealer().await;
-    let (channel, opened) = tokio::join!(shake_hands(&mut dealer, &key(1)), site.opened());
+    let (channel, opened) = tokio::join!(shake_hands(&mut dealer, key(1)), site.opened());
     let (mut channel, (_, incarnation, sender)) = (channel.unwrap(), opened);
     assert_eq!(incarnation, Some(ACTOR));
     for size in [0, 1, 70_000, 1 << 20, MAX_TO_LEARNER] {
@@ -156,7 +156,7 @@ async fn with_a_key_messages_are_sealed_both_ways() {
 async fn what_does_not_open_is_dropped_counted_and_in_the_end_too_much() {
     let mut site = keyed().await;
     let mut dealer = site.dealer().await;
-    let (channel, (route, ..)) = tokio::join!(shake_hands(&mut dealer, &key(1)), site.opened());
+    let (channel, (route, ..)) = tokio::join!(shake_hands(&mut dealer, key(1)), site.opened());
     let mut channel = channel.unwrap();
     let sealed = channel.seal(b"once");
     for _ in 0..3 {
@@ -186,7 +186,7 @@ async fn what_does_not_open_is_dropped_counted_and_in_the_end_too_much() {
 async fn an_actor_without_the_right_key_is_told_and_never_let_in() {
     let mut site = keyed().await;
     let mut stranger = site.dealer().await;
-    let refused = shake_hands(&mut stranger, &key(2)).await.unwrap_err();
+    let refused = shake_hands(&mut stranger, key(2)).await.unwrap_err();
     assert_eq!(refused, HandshakeError::Wire(WireError::Refusal(Refusal::UnknownKey)));
     let mut keyless = site.dealer().await;
     keyless.send(encode(&ToLearner::Goodbye).into()).await.unwrap();
@@ -209,7 +209,7 @@ async fn an_actor_without_the_right_key_is_told_and_never_let_in() {
         .await;
     // The first that comes up is the honest one.
     let mut dealer = site.dealer().await;
-    let (channel, (_, incarnation, _)) = tokio::join!(shake_hands(&mut dealer, &key(1)), site.opened());
+    let (channel, (_, incarnation, _)) = tokio::join!(shake_hands(&mut dealer, key(1)), site.opened());
     assert!(channel.is_ok() && incarnation == Some(ACTOR));
 }
 
@@ -223,7 +223,7 @@ async fn a_key_that_is_new_in_the_file_is_accepted_without_a_restart() {
     files::replace(&path, &ring.rotated(key(2))).unwrap();
     for byte in [2, 1] {
         let mut dealer = site.dealer().await;
-        let (channel, _) = tokio::join!(shake_hands(&mut dealer, &key(byte)), site.opened());
+        let (channel, _) = tokio::join!(shake_hands(&mut dealer, key(byte)), site.opened());
         channel.unwrap();
     }
 }
@@ -257,7 +257,7 @@ async fn hostile_peers_are_closed_and_others_served() {
         // The next that comes up is the honest one.
         let mut dealer = site.dealer().await;
         if has_key {
-            let (channel, _) = tokio::join!(shake_hands(&mut dealer, &key(1)), site.opened());
+            let (channel, _) = tokio::join!(shake_hands(&mut dealer, key(1)), site.opened());
             channel.unwrap();
         } else {
             site.opened().await;
@@ -271,7 +271,7 @@ async fn hostile_peers_are_closed_and_others_served() {
 async fn a_flood_of_strangers_stops_nobody() {
     let mut site = keyed().await;
     let mut honest = site.dealer().await;
-    let (channel, (.., sender)) = tokio::join!(shake_hands(&mut honest, &key(1)), site.opened());
+    let (channel, (.., sender)) = tokio::join!(shake_hands(&mut honest, key(1)), site.opened());
     let mut channel = channel.unwrap();
     let authority = site.address.authority();
     let flood = tokio::spawn(async move {
@@ -309,7 +309,7 @@ async fn a_flood_of_strangers_stops_nobody() {
     let rejected = site.router.rejected();
     assert!(rejected.crowded > 500 && rejected.foreign > 500, "{rejected:?}");
     let mut late = site.dealer().await;
-    let (channel, _) = tokio::join!(shake_hands(&mut late, &key(1)), site.opened());
+    let (channel, _) = tokio::join!(shake_hands(&mut late, key(1)), site.opened());
     assert!(
         channel.is_ok(),
         "a new one gets in while strangers still hold their connections"
