@@ -156,7 +156,7 @@ async fn with_a_key_messages_are_sealed_both_ways() {
 async fn what_does_not_open_is_dropped_counted_and_in_the_end_too_much() {
     let mut site = keyed().await;
     let mut dealer = site.dealer().await;
-    let (channel, (route, ..)) = tokio::join!(shake_hands(&mut dealer, key(1)), site.opened());
+    let (channel, (route, _, _sender)) = tokio::join!(shake_hands(&mut dealer, key(1)), site.opened());
     let mut channel = channel.unwrap();
     let sealed = channel.seal(b"once");
     for _ in 0..3 {
@@ -221,10 +221,12 @@ async fn a_key_that_is_new_in_the_file_is_accepted_without_a_restart() {
     files::create(&path, &ring).unwrap();
     let mut site = site(Some(KeySource::File(path.clone()))).await;
     files::replace(&path, &ring.rotated(key(2))).unwrap();
+    let mut dealers = Vec::new();
     for byte in [2, 1] {
         let mut dealer = site.dealer().await;
-        let (channel, _) = tokio::join!(shake_hands(&mut dealer, key(byte)), site.opened());
+        let (channel, opened) = tokio::join!(shake_hands(&mut dealer, key(byte)), site.opened());
         channel.unwrap();
+        dealers.push((dealer, opened));
     }
 }
 

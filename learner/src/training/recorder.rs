@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use thermoflow::checkpoint::TrainerState;
 use thermoflow::metrics::{ActorCount, EventWriter, MetricsLog, MetricsRow, WaitingFor, quantile};
+use thermoflow::protocol::secure::Rejected;
 use thermoflow::protocol::{PeerReport, Waiting};
 use thermoflow::replay::Dataset;
 use thermoflow::task::oracle::OracleHealth;
