@@ -77,8 +77,7 @@ mod tests {
     fn a_file_comes_before_the_environment_and_nothing_is_no_key() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
-        let (in_file, in_variable) = ([1; 32], [2; 32]).into();
-        let [in_file, in_variable] = [in_file, in_variable].map(|bytes| KeyRing::new(Key::new(bytes)));
+        let [in_file, in_variable] = [1, 2].map(|byte| KeyRing::new(Key::new([byte; 32])));
         key_file::create(&path, &in_file).unwrap();
         let variable = Some(OsString::from(in_variable.to_text().as_str()));
         let read = |file, variable| Some(KeySource::given(file, variable).unwrap()?.read().unwrap());
