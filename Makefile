@@ -9,7 +9,7 @@ CARGO_FLAGS := --workspace --release
 PROGRAM := $(or $(CARGO_TARGET_DIR),./target)/release/thermoflow
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda build train venv test lint clean
+.PHONY: help libtorch libtorch-cuda build train venv test lint audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ lint: libtorch ## Check format, lints and docs as CI does
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
+
+audit: ## Check licences and sources of dependencies, without the network
+	@cargo deny --version >/dev/null 2>&1 || \
+	  { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny --offline check licenses bans sources
 
 clean: ## Remove what was built here; the user's cache stays
 	cargo clean

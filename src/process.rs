@@ -60,6 +60,18 @@ pub fn log_to_stderr(filter: EnvFilter) {
         .init();
 }
 
+/// The name of this machine, as it calls itself.
+#[cfg(unix)]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The name of this machine, as it calls itself.
+#[cfg(not(unix))]
+pub fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "localhost".into())
+}
+
 /// Prints an error with its causes on one line and says how to exit.
 pub fn report(error: &anyhow::Error, is_bad_input: bool) -> ExitCode {
     // There is nobody left to tell when stderr is closed.

@@ -18,6 +18,9 @@ mod installation;
 mod oracle;
 #[path = "programs/readers.rs"]
 mod readers;
+#[cfg(unix)]
+#[path = "programs/security.rs"]
+mod security;
 #[path = "programs/train.rs"]
 mod train;
 

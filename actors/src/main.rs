@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use thermoflow::process;
 use thermoflow::protocol::address::Address;
+use thermoflow::protocol::secure::{KEY_VARIABLE, KeySource};
 use thermoflow_actors::{ActorError, Learner, Settings, run};
 use tracing_subscriber::EnvFilter;
 
@@ -14,12 +15,15 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Parser)]
 #[command(name = "thermoflow-actor", version, after_help = EXAMPLES)]
 struct Args {
-    /// The learner, as it prints it: tcp://127.0.0.1:PORT
+    /// The learner, as it prints it: tcp://HOST:PORT
     #[arg(long, value_name = "ADDRESS", required_unless_present = "connect_file")]
     connect: Option<Address>,
     /// File that holds the learner's address (its --address-file); read again at every attempt, so that the learner may move
     #[arg(long, value_name = "PATH", conflicts_with = "connect")]
     connect_file: Option<PathBuf>,
+    /// File with the learner's key [default: the environment's THERMOFLOW_KEY, else no key, and loopback only]
+    #[arg(long, value_name = "PATH")]
+    key_file: Option<PathBuf>,
     /// Name shown in progress and kept in the replay [default: actor-PROCESS]
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
@@ -52,9 +56,10 @@ Examples:
   thermoflow-actor --connect tcp://127.0.0.1:5555
   thermoflow-actor --connect tcp://127.0.0.1:5555 --name gpu-0 --device cuda:0
   thermoflow-actor --connect-file runs/a/address --outbox /var/tmp/actor-0
+  thermoflow-actor --connect tcp://learner.example:5555 --key-file ~/thermoflow.key
 
 Exit codes: 0 the run is over or it was asked to stop, 1 it failed, 2 it can never work like this: wrong usage, a device or
-an oracle that is not there, a program that was not agreed to. RUST_LOG sets what is logged.";
+an oracle that is not there, a program that was not agreed to, a wrong key. RUST_LOG sets what is logged.";
 
 /// Longest name.
 const MAX_NAME: usize = 64;
@@ -75,8 +80,7 @@ fn main() -> ExitCode {
     match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let failed: Option<&ActorError> = error.downcast_ref();
-            let is_bad_input = matches!(failed, Some(ActorError::Work(error)) if error.is_hopeless());
+            let is_bad_input = error.downcast_ref().is_some_and(ActorError::is_hopeless);
             process::report(&error, is_bad_input)
         }
     }
@@ -90,6 +94,7 @@ fn start(args: Args) -> anyhow::Result<()> {
     };
     let settings = Settings {
         learner,
+        key: KeySource::given(args.key_file, std::env::var_os(KEY_VARIABLE)).map_err(ActorError::from)?,
         name: args.name.unwrap_or_else(|| format!("actor-{}", std::process::id())),
         device: args.device,
         threads: args.threads,

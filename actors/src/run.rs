@@ -1,7 +1,7 @@
 //! The network task: feeds the session what happens and does what it says.
 
 use crate::ledger::Ledger;
-use crate::link::{Link, Opened};
+use crate::link::{Link, OpenError, Opened};
 use crate::outbox::{Outbox, OutboxError};
 use crate::worker::{Command, Overrides, Rolled, WorkError, Worker};
 use std::fmt;
@@ -11,7 +11,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use thermoflow::protocol::address::Address;
+use thermoflow::protocol::address::{Address, AddressError};
+use thermoflow::protocol::secure::{KeyFileError, KeySource, Refusal};
 use thermoflow::protocol::{ActorAction, ActorEvent, ActorSession, Exit, Hello, WireError, decode_to_actor, encode};
 use thermoflow::random::{Purpose, Stream};
 use thermoflow::units::{Incarnation, Seq};
@@ -57,6 +58,8 @@ impl fmt::Display for Learner {
 pub struct Settings {
     /// The learner.
     pub learner: Learner,
+    /// The key that it shares with the learner; without one only loopback may be connected to.
+    pub key: Option<KeySource>,
     /// Name for people.
     pub name: String,
     /// In place of the run's `actor.device`.
@@ -96,6 +99,20 @@ pub enum ActorError {
         /// Its words.
         reason: String,
     },
+    /// No key, or not the right one.
+    #[error("the learner at {learner} {refusal}")]
+    KeyRefused {
+        /// Where.
+        learner: Learner,
+        /// What it said.
+        refusal: Refusal,
+    },
+    /// An address that is not allowed.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The shared key.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// No learner for too long.
     #[error("no learner at {learner} for {} seconds, giving up: {last}", give_up.as_secs())]
     GaveUp {
@@ -108,11 +125,31 @@ pub enum ActorError {
     },
 }
 
+impl ActorError {
+    /// True when another attempt fails as well: what was given here, or asked for by the learner, is at fault.
+    pub fn is_hopeless(&self) -> bool {
+        match self {
+            Self::Work(error) => error.is_hopeless(),
+            Self::KeyRefused { .. } | Self::Address(_) | Self::Key(_) => true,
+            Self::Outbox(OutboxError::Held { .. }) => true,
+            Self::Thread(_) | Self::Outbox(_) | Self::Ledger(..) | Self::Refused { .. } | Self::GaveUp { .. } => false,
+        }
+    }
+}
+
+fn check(address: &Address, has_key: bool) -> Result<(), AddressError> {
+    address.check_connect()?;
+    address.check_key(has_key)
+}
+
 /// Rolls out for `settings.learner` until the run is over or `shutdown` resolves.
 ///
 /// # Errors
 /// Refused, no learner for too long, or the roller failed.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ActorError> {
+    if let Learner::At(address) = &settings.learner {
+        check(address, settings.key.is_some())?;
+    }
     let fresh = Incarnation(rand::random());
     let (incarnation, left, disk) = match &settings.outbox {
         Some(path) => {
@@ -146,6 +183,8 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let session = ActorSession::new(hello, left, settings.give_up, jitter, Duration::ZERO);
     let mut actor = Actor {
         learner: settings.learner.clone(),
+        key: settings.key.clone(),
+        incarnation,
         session,
         worker,
         acknowledged,
@@ -169,6 +208,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         Exit::Stopped { undelivered: 0 } => info!("stopped; everything was delivered"),
         Exit::Stopped { undelivered } => warn!(undelivered, "stopped before everything was delivered"),
         Exit::Refused(reason) => return Err(ActorError::Refused { learner, reason }),
+        Exit::Key(refusal) => return Err(ActorError::KeyRefused { learner, refusal }),
         Exit::GaveUp(last) => {
             return Err(ActorError::GaveUp {
                 learner,
@@ -197,6 +237,8 @@ type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
 
 struct Actor {
     learner: Learner,
+    key: Option<KeySource>,
+    incarnation: Incarnation,
     session: ActorSession,
     worker: Worker,
     /// Tells the outbox on the disk what it may forget.
@@ -261,7 +303,8 @@ impl Actor {
                 self.link = Some(link);
                 ActorEvent::Connected
             }
-            Err(why) => self.disconnected(why),
+            Err(OpenError::Broken(why)) => self.disconnected(why),
+            Err(OpenError::Wire(error)) => self.malformed(error),
         }
     }
 
@@ -302,7 +345,8 @@ impl Actor {
             ActorAction::Connect => {
                 self.link = None;
                 let address = self.learner.address()?;
-                self.opening = Some(Box::pin(Link::open(address)));
+                check(&address, self.key.is_some()).map_err(|error| error.to_string())?;
+                self.opening = Some(Box::pin(Link::open(address, self.key.clone(), self.incarnation)));
                 return Ok(None);
             }
             ActorAction::Send(message) => {

@@ -4,7 +4,8 @@ use thermoflow::checkpoint::CheckpointError;
 use thermoflow::config::ConfigError;
 use thermoflow::offline::OfflineError;
 use thermoflow::policy::BackendError;
-use thermoflow::protocol::address::Address;
+use thermoflow::protocol::address::{Address, AddressError};
+use thermoflow::protocol::secure::KeyFileError;
 use thermoflow::replay::{LimiterError, StoreError};
 use thermoflow::run_dir::RunDirError;
 use thermoflow::task::TaskError;
@@ -30,6 +31,12 @@ pub enum LearnerError {
         /// Why not.
         source: std::io::Error,
     },
+    /// An address that is not allowed, or not understood.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The shared key.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// The replay.
     #[error("the replay failed")]
     Replay(#[from] StoreError),
@@ -64,6 +71,7 @@ impl LearnerError {
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::Config(_) | Self::Task(_) | Self::Offline(_) | Self::Foreign { .. } | Self::Bind { .. } => true,
+            Self::Address(_) | Self::Key(_) => true,
             Self::RunDir(error) => !matches!(error, RunDirError::Io { .. }),
             Self::Device(error) => matches!(error, BackendError::Device(_)),
             Self::Training(error) => error.downcast_ref::<LimiterError>().is_some(),

@@ -14,5 +14,6 @@ pub mod training;
 mod versions;
 
 pub use error::LearnerError;
+pub use network::FleetReport;
 pub use run::{Settings, run};
 pub use training::End;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use thermoflow::config::{self, RawConfig};
 use thermoflow::process;
 use thermoflow::protocol::address::Address;
+use thermoflow::protocol::secure::{KEY_VARIABLE, KeySource};
 use thermoflow_learner::{LearnerError, Settings, run};
 use tracing::info;
 use tracing_subscriber::EnvFilter;
@@ -23,6 +24,13 @@ struct Args {
     /// Where to listen for actors; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "tcp://127.0.0.1:0")]
     bind: Address,
+    /// Host that actors are told when --bind is all networks at once [default: this machine's name]
+    #[arg(long, value_name = "HOST")]
+    advertise: Option<String>,
+    /// File with the key that actors must have (`thermoflow key new` makes one) [default: the environment's
+    /// THERMOFLOW_KEY, else no key, and loopback only]
+    #[arg(long, value_name = "PATH")]
+    key_file: Option<PathBuf>,
     /// Seed in place of the configuration's
     #[arg(long)]
     seed: Option<u64>,
@@ -53,6 +61,7 @@ const EXAMPLES: &str = "\
 Examples:
   thermoflow-learner configs/tfbind8.toml --run-dir runs/first --bind tcp://127.0.0.1:5555
   thermoflow-learner configs/tfbind8.toml --run-dir runs/first --bind tcp://127.0.0.1:5555 --resume
+  thermoflow-learner configs/tfbind8.toml --run-dir runs/first --bind tcp://0.0.0.0:5555 --key-file ~/thermoflow.key
 
 Exit codes: 0 all rounds are done or it was asked to stop, 1 it failed, 2 the input or the usage is wrong.
 RUST_LOG sets what is logged.";
@@ -84,6 +93,8 @@ fn start(args: Args) -> anyhow::Result<()> {
         run_dir: args.run_dir,
         resume: args.resume,
         bind: args.bind,
+        advertise: args.advertise,
+        key: KeySource::given(args.key_file, std::env::var_os(KEY_VARIABLE)).map_err(LearnerError::from)?,
         address_file: args.address_file,
         progress: args.progress,
     };

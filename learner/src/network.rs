@@ -9,8 +9,9 @@ use crate::training::ToTrainer;
 use crossbeam_channel::Sender;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
+use thermoflow::protocol::secure::{Refusal, Rejected, is_knock};
 use thermoflow::protocol::{
-    Fleet, FleetAction, FleetEvent, PeerReport, Route, ToActor, WireError, decode_to_learner, encode,
+    Fleet, FleetAction, FleetEvent, PeerReport, Route, ToActor, ToLearner, WireError, decode_to_learner, encode,
 };
 use thermoflow::units::{Incarnation, PolicyVersion, Seq};
 use tokio::sync::{mpsc, watch};
@@ -43,8 +44,18 @@ pub(crate) enum ToNetwork {
 
 /// What is known of the fleet; renewed every [`TICK`].
 #[derive(Debug, Clone, Default)]
-pub(crate) struct FleetReport {
+pub struct FleetReport {
+    /// All actors remembered.
     pub actors: Vec<PeerReport>,
+    /// What was not let in or did not open, since the start.
+    pub rejected: Rejected,
+}
+
+/// An open connection.
+struct Connection {
+    outgoing: mpsc::Sender<Outgoing>,
+    /// On a link with a key: whose it is.
+    incarnation: Option<Incarnation>,
 }
 
 /// The task's ends of its channels.
@@ -77,7 +88,7 @@ struct Network {
     fleet: Fleet,
     channels: Channels,
     started: Instant,
-    connections: HashMap<Route, mpsc::Sender<Outgoing>>,
+    connections: HashMap<Route, Connection>,
     weights: Outgoing,
     /// Since when connections are not read.
     held_back: Option<Instant>,
@@ -143,10 +154,16 @@ impl Network {
 
     fn incoming(&mut self, incoming: Incoming) {
         match incoming {
-            Incoming::Opened(route, sender) => {
-                self.connections.insert(route, sender);
+            Incoming::Opened(route, incarnation, outgoing) => {
+                let connection = Connection { outgoing, incarnation };
+                self.connections.insert(route, connection);
             }
+            Incoming::Message(route, bytes) if is_knock(&bytes) => self.knocked(&route),
             Incoming::Message(route, bytes) => match decode_to_learner(&bytes) {
+                Ok(ToLearner::Hello(hello)) if !self.may_be(&route, hello.incarnation) => {
+                    warn!(incarnation = %hello.incarnation, "an actor says to be another than its link was made for");
+                    self.close(route);
+                }
                 Ok(message) => self.handle(FleetEvent::Received(route, message)),
                 Err(error) => self.malformed(route, error),
             },
@@ -157,9 +174,30 @@ impl Network {
         }
     }
 
+    /// An actor with a key came to a learner without one (with a key, the handshake is over here): it is told, and the
+    /// connection closes once that is written.
+    fn knocked(&mut self, route: &Route) {
+        if let Some(connection) = self.connections.remove(route) {
+            let _ = connection.outgoing.try_send(Refusal::NoKeyHere.encode().into());
+        }
+    }
+
+    /// Whether the actor of this incarnation may be at the other end.
+    fn may_be(&self, route: &Route, incarnation: Incarnation) -> bool {
+        let bound = self
+            .connections
+            .get(route)
+            .and_then(|connection| connection.incarnation);
+        bound.is_none_or(|bound| bound == incarnation)
+    }
+
     fn malformed(&mut self, route: Route, error: WireError) {
         warn!(%error, "a message cannot be read; its connection is closed");
         self.handle(FleetEvent::Malformed(route.clone(), error));
+        self.close(route);
+    }
+
+    fn close(&mut self, route: Route) {
         self.connections.remove(&route);
         self.handle(FleetEvent::Disconnected(route));
     }
@@ -175,7 +213,8 @@ impl Network {
             info!(actors = present, before = self.present, ?counters, "the fleet changed");
             self.present = present;
         }
-        self.channels.report.send_replace(FleetReport { actors });
+        let rejected = self.router.rejected();
+        self.channels.report.send_replace(FleetReport { actors, rejected });
     }
 
     fn handle(&mut self, event: FleetEvent) {
@@ -208,15 +247,14 @@ impl Network {
             }
         }
         for route in stuck {
-            self.connections.remove(&route);
-            self.handle(FleetEvent::Disconnected(route));
+            self.close(route);
         }
     }
 
     /// Queues a message; a connection whose queue is full is noted as stuck.
     fn send(&mut self, route: Route, message: Outgoing, stuck: &mut Vec<Route>) {
         if let Some(connection) = self.connections.get(&route)
-            && connection.try_send(message).is_err()
+            && connection.outgoing.try_send(message).is_err()
         {
             stuck.push(route);
         }

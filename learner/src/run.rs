@@ -3,7 +3,7 @@
 use crate::error::LearnerError;
 use crate::ingest::{self, Ingest, ToIngest};
 use crate::network::{self, Channels, FleetReport, TO_NETWORK, ToNetwork};
-use crate::router::Router;
+use crate::router::{Bound, Door};
 use crate::startup::{self, Started};
 use crate::training::{self, End, FromTrainer, Setup};
 use crate::versions::Versions;
@@ -14,7 +14,9 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::durable;
-use thermoflow::protocol::address::Address;
+use thermoflow::process;
+use thermoflow::protocol::address::{Address, AddressError};
+use thermoflow::protocol::secure::KeySource;
 use thermoflow::protocol::{Blob, Fleet, FleetSettings, ToActor, encode};
 use thermoflow::task::{self, Task};
 use thermoflow::units::PolicyVersion;
@@ -39,6 +41,10 @@ pub struct Settings {
     pub resume: bool,
     /// Where to listen.
     pub bind: Address,
+    /// The host that actors are told when `bind` is all networks at once; None: this machine's name.
+    pub advertise: Option<String>,
+    /// The shared key; without one only loopback may be listened on.
+    pub key: Option<KeySource>,
     /// A file that is to hold the address once actors may come.
     pub address_file: Option<PathBuf>,
     /// Lines of progress on standard output.
@@ -54,11 +60,13 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let attachment = task::attachment(&config.task)?;
     let task = Task::build(&config.task, attachment.as_deref())?;
     // First what is cheap to find out and leaves nothing behind.
+    settings.bind.check_key(settings.key.is_some())?;
     let bind = |source| LearnerError::Bind {
-        address: settings.bind,
+        address: settings.bind.clone(),
         source,
     };
-    let router = Router::bind(settings.bind).await.map_err(bind)?;
+    let bound = Bound::new(&settings.bind).await.map_err(bind)?;
+    let address = advertised(&settings, bound.address())?;
     let started = startup::start(&settings.run_dir, &config, &task, settings.resume)?;
     let mode = config.train.mode;
     let Started {
@@ -72,7 +80,11 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     } = started;
 
     let run = run_dir.record().run_id.clone();
-    announce(&settings, router.address(), &run, state.round)?;
+    if let Some(key) = &settings.key {
+        key.check_outside(&settings.run_dir)?;
+    }
+    let router = bound.open(Door::new(&run, settings.key.clone())?);
+    announce(&settings, &address, &run, state.round)?;
     let first_round = state.round;
     let fleet = FleetSettings {
         run,
@@ -118,7 +130,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         stop,
         outbox: from_trainer,
         flush: flush(mode, to_ingest.clone()),
-        peers: Box::new(move || reports.borrow().actors.clone()),
+        peers: Box::new(move || reports.borrow().clone()),
     };
     let training = spawn("training", move || training::run(setup))?;
 
@@ -184,8 +196,17 @@ fn flush(mode: Mode, ingest: mpsc::Sender<ToIngest>) -> training::Flush {
     })
 }
 
+/// The address that actors are told.
+fn advertised(settings: &Settings, bound: &Address) -> Result<Address, AddressError> {
+    match &settings.advertise {
+        Some(host) => bound.advertised(host),
+        None if bound.is_wildcard() => bound.advertised(&process::host_name()),
+        None => Ok(bound.clone()),
+    }
+}
+
 /// Tells where the learner listens.
-fn announce(settings: &Settings, address: Address, run: &str, round: u64) -> Result<(), LearnerError> {
+fn announce(settings: &Settings, address: &Address, run: &str, round: u64) -> Result<(), LearnerError> {
     info!(%address, run, round, "listening for actors");
     if let Some(path) = &settings.address_file {
         let text = format!("{address}\n");

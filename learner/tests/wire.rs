@@ -1,9 +1,12 @@
 //! A whole learner, spoken to over the wire by a hand-made actor that knows the protocol's messages only.
 
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use thermoflow::config::{Mode, RawConfig, RunConfig};
 use thermoflow::env::States;
+use thermoflow::protocol::secure::{Challenge, Channel, Key, KeyRing, KeySource, Knock};
 use thermoflow::protocol::{ActorStatus, Hello, ToActor, ToLearner, decode_to_actor, encode};
 use thermoflow::replay::Store;
 use thermoflow::rollout::Trajectory;
@@ -12,7 +15,7 @@ use thermoflow::units::{Incarnation, PolicyVersion, Seq};
 use thermoflow_learner::{End, LearnerError, Settings, run};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use zeromq::{DealerSocket, Socket, SocketRecv, SocketSend};
+use zeromq::{DealerSocket, Socket, SocketEvent, SocketRecv, SocketSend};
 
 /// How long anything may take; ends a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,12 +39,18 @@ struct Learner {
 
 impl Learner {
     async fn start(dir: &Path) -> Self {
+        Self::start_with(dir, None).await
+    }
+
+    async fn start_with(dir: &Path, key: Option<KeySource>) -> Self {
         let address_file = dir.join("address");
         let settings = Settings {
             config: config(),
             run_dir: dir.join("run"),
             resume: false,
             bind: "tcp://127.0.0.1:0".parse().unwrap(),
+            advertise: None,
+            key,
             address_file: Some(address_file.clone()),
             progress: false,
         };
@@ -69,33 +78,75 @@ impl Learner {
     }
 }
 
+async fn until_disconnected(events: &mut BoxStream<'static, SocketEvent>) {
+    while !matches!(events.next().await, Some(SocketEvent::Disconnected(_)) | None) {}
+}
+
 /// A hand-made actor.
 struct Client {
     socket: DealerSocket,
+    events: BoxStream<'static, SocketEvent>,
+    /// With a key.
+    channel: Option<Channel>,
     incarnation: Incarnation,
 }
 
 impl Client {
     async fn connect(address: &str, incarnation: u64) -> Self {
         let mut socket = DealerSocket::new();
+        let events = socket.monitor().boxed();
         socket.connect(address).await.unwrap();
-        let incarnation = Incarnation(incarnation);
-        Self { socket, incarnation }
+        Self {
+            socket,
+            events,
+            channel: None,
+            incarnation: Incarnation(incarnation),
+        }
+    }
+
+    /// Does the handshake.
+    async fn with_key(mut self, key: &Key) -> Self {
+        let knock = Knock {
+            key: key.id(),
+            incarnation: self.incarnation,
+        };
+        self.socket.send(knock.encode().into()).await.unwrap();
+        let challenge = Challenge::decode(&self.bytes().await.unwrap()).unwrap();
+        let (proof, waiting) = challenge.respond(knock, key);
+        self.socket.send(proof.into()).await.unwrap();
+        self.channel = Some(waiting.finish(&self.bytes().await.unwrap()).unwrap());
+        self
     }
 
     async fn send(&mut self, message: &ToLearner) {
-        self.socket.send(encode(message).into()).await.unwrap();
+        let bytes = encode(message);
+        let bytes = match &mut self.channel {
+            Some(channel) => channel.seal(&bytes),
+            None => bytes,
+        };
+        self.socket.send(bytes.into()).await.unwrap();
     }
 
     async fn receive(&mut self) -> ToActor {
-        let message = tokio::time::timeout(PATIENCE, self.socket.recv())
-            .await
-            .expect("an answer");
-        decode_to_actor(&message.unwrap().into_vec()[0]).unwrap()
+        let bytes = self.bytes().await.expect("an answer");
+        let bytes = match &mut self.channel {
+            Some(channel) => channel.open(&bytes).unwrap(),
+            None => bytes,
+        };
+        decode_to_actor(&bytes).unwrap()
     }
 
-    /// Says hello; returns the next trajectory's number and the weights that followed the welcome.
-    async fn hello(&mut self, oldest: u64) -> (Seq, PolicyVersion) {
+    /// What comes next, or nothing when the connection ends.
+    async fn bytes(&mut self) -> Option<Vec<u8>> {
+        tokio::select! {
+            biased;
+            message = self.socket.recv() => Some(message.unwrap().into_vec()[0].to_vec()),
+            () = until_disconnected(&mut self.events) => None,
+            () = tokio::time::sleep(PATIENCE) => panic!("nothing happens"),
+        }
+    }
+
+    async fn say_hello(&mut self, oldest: u64) {
         let [name, host, device] = ["client", "here", "cpu"].map(String::from);
         let (incarnation, oldest) = (self.incarnation, Seq(oldest));
         self.send(&ToLearner::Hello(Hello {
@@ -107,6 +158,11 @@ impl Client {
             device,
         }))
         .await;
+    }
+
+    /// Says hello; returns the next trajectory's number and the weights that followed the welcome.
+    async fn hello(&mut self, oldest: u64) -> (Seq, PolicyVersion) {
+        self.say_hello(oldest).await;
         let ToActor::Welcome(welcome) = self.receive().await else {
             panic!("no welcome")
         };
@@ -250,4 +306,33 @@ async fn bad_messages_are_refused_and_harm_nobody_else() {
     assert_eq!(good.acknowledged().await, Seq(32));
     learner.stop().await;
     assert_eq!(stored(dir.path()), 32);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_key_an_actor_is_served_and_can_only_be_the_one_its_link_was_made_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = Key::new([1; 32]);
+    let keys = KeySource::Variable(KeyRing::new(key.clone()));
+    let learner = Learner::start_with(dir.path(), Some(keys)).await;
+    let task = Task::load(&config().task).unwrap();
+    let mut client = Client::connect(&learner.address, 7).await.with_key(&key).await;
+    let (_, version) = client.hello(0).await;
+    let message = ToLearner::Trajectories {
+        first: Seq(0),
+        batch: batch(&task, 0, version),
+    };
+    client.send(&message).await;
+    assert_eq!(client.acknowledged().await, Seq(32));
+
+    let mut other = Client::connect(&learner.address, 8).await.with_key(&key).await;
+    other.incarnation = Incarnation(7);
+    other.say_hello(0).await;
+    assert_eq!(other.bytes().await, None, "the link is closed");
+    client.send(&message).await;
+    assert_eq!(
+        client.acknowledged().await,
+        Seq(32),
+        "the one whose name it was goes on"
+    );
+    learner.stop().await;
 }

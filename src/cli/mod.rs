@@ -9,6 +9,7 @@ mod data;
 mod doctor;
 mod evaluate;
 mod experiment;
+mod key;
 mod output;
 mod policy;
 mod reward;
@@ -30,6 +31,7 @@ use thermoflow::config::{ConfigError, Invalid};
 use thermoflow::env::EnvError;
 use thermoflow::experiment::ExperimentError;
 use thermoflow::policy::BackendError;
+use thermoflow::protocol::secure::KeyFileError;
 use thermoflow::scoring::ScoringError;
 use thermoflow::task::TaskError;
 use thermoflow::task::blocks::BlockDataError;
@@ -49,6 +51,7 @@ Examples:
   thermoflow tasks                                      what can be trained on
   echo GATTACAA | thermoflow reward --task tfbind8      what an object scores
   thermoflow config check configs/tfbind8.toml          a whole configuration, checked
+  thermoflow key new ~/thermoflow.key                   a key, for actors on other machines
 
 Exit codes: 0 done, 1 it failed, 2 the input or the usage is wrong. RUST_LOG sets what is logged to stderr.";
 
@@ -73,6 +76,7 @@ enum Command {
     Experiment(experiment::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
+    Key(key::Args),
     /// Runs the learner alone, for a cluster (starts the program thermoflow-learner)
     #[command(disable_help_flag = true)]
     Learner(sibling::Args),
@@ -95,6 +99,7 @@ impl Command {
             Self::Experiment(args) => args.run(out),
             Self::Bench(args) => args.run(out),
             Self::Doctor(args) => args.run(out),
+            Self::Key(args) => args.run(out),
             Self::Learner(args) => args.run("thermoflow-learner"),
             Self::Actor(args) => args.run("thermoflow-actor"),
         }
@@ -142,6 +147,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
             || cause.is::<ScoringError>()
             || cause.is::<BlockDataError>()
             || cause.is::<ImportError>()
+            || cause.is::<KeyFileError>()
             || cause.downcast_ref().is_some_and(ExperimentError::is_bad_input)
             || matches!(cause.downcast_ref(), Some(BackendError::Device(_)))
     };

@@ -1,5 +1,6 @@
 //! One report of a run.
 
+use crate::protocol::secure::Rejected;
 use serde::{Deserialize, Serialize};
 
 /// Which side kept the other waiting since the last report.
@@ -91,6 +92,9 @@ pub struct MetricsRow {
     /// Programs that were started again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oracle_restarts: Option<u64>,
+    /// Connections and messages that the learner did not take, since it started; left out while there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejected>,
     /// Trajectories committed per second since the last report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trajectories_per_second: Option<f64>,
@@ -101,12 +105,14 @@ pub struct MetricsRow {
 }
 
 impl MetricsRow {
-    /// The numbers of the row as (series, value), by the names of the line's keys; actors' as `actor/<name>/<key>`.
+    /// The numbers of the row as (series, value), by the names of the line's keys; actors' as `actor/<name>/<key>`,
+    /// reasons to reject as `rejected/<reason>`.
     /// `waiting_for` has no series. Numbers that are not finite are left out, as in the line.
     pub fn series(&self) -> Vec<(String, f64)> {
         let row = serde_json::to_value(self).expect("a row is plain data");
         let mut series = Vec::new();
         add_numbers("", &row, &mut series);
+        add_numbers("rejected/", &row["rejected"], &mut series);
         for actor in row["actors"].as_array().into_iter().flatten() {
             add_numbers(
                 &format!("actor/{}/", actor["name"].as_str().unwrap_or_default()),
@@ -143,6 +149,10 @@ mod tests {
             modes: 2,
             loss_online: Some(1.5),
             mean_y: Some(f64::NAN),
+            rejected: Some(Rejected {
+                forged: 4,
+                ..Rejected::default()
+            }),
             actors,
             ..Default::default()
         };
@@ -156,6 +166,7 @@ mod tests {
             (get("mean_y"), get("loss_replay"), get("round"), get("actors")),
             (None, None, None, None)
         );
+        assert_eq!((get("rejected/forged"), get("rejected")), (Some(4.0), None));
     }
 
     #[test]

@@ -185,6 +185,8 @@ impl ActorSession {
             Event::Disconnected(why) => self.lost(now, why),
             Event::Received(message) => self.received(now, message, out),
             Event::Malformed(error @ WireError::Protocol { .. }) => self.exit(Exit::Refused(error.to_string()), out),
+            // Anyone on the way can say so in the learner's name: one who was welcomed once goes on trying.
+            Event::Malformed(WireError::Refusal(refusal)) if self.run.is_none() => self.exit(Exit::Key(refusal), out),
             Event::Malformed(error) => self.lost(now, error.to_string()),
             Event::Rolled(batch, oracle) => {
                 // What an oracle failed at is to be known with the roll-out that it was needed for.

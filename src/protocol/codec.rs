@@ -4,8 +4,9 @@
 //! strings and bytes are taken only when they are really there; lists are counted after they were read element by
 //! element.
 
-use super::envelope;
+use super::envelope::{self, Kind};
 use super::messages::{Hello, ToActor, ToLearner, Welcome};
+use super::secure::Refusal;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -42,9 +43,12 @@ pub enum WireError {
         /// Its protocol.
         theirs: u8,
     },
-    /// Sealed, or of a kind that does not exist yet.
-    #[error("messages of kind {0} are not supported by this program (0 is plain)")]
+    /// Not of the kind that is due, or of one that does not exist yet.
+    #[error("a message of kind {0} is not expected here (0 is plain, 4 is sealed with a key)")]
     Kind(u8),
+    /// In place of a message: the learner does not talk to who has no key, or not the right one.
+    #[error("the learner {0}")]
+    Refusal(Refusal),
     /// Too long.
     #[error("the message has {size} bytes, at most {limit} are allowed")]
     Size {
@@ -73,7 +77,7 @@ pub enum WireError {
 /// # Panics
 /// Never for the messages of this module: they serialize, and memory does not fail.
 pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
-    let mut bytes = envelope::begin(256);
+    let mut bytes = envelope::begin(Kind::Plain, 256);
     rmp_serde::encode::write(&mut bytes, message).expect("messages serialize to memory");
     bytes
 }
@@ -122,7 +126,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, WireErro
             limit,
         });
     }
-    let body = envelope::open(bytes)?;
+    let body = envelope::expect(Kind::Plain, bytes)?;
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
     deserializer.set_max_depth(MAX_DEPTH);
     T::deserialize(&mut deserializer).map_err(|e| WireError::Malformed(e.to_string()))
@@ -269,10 +273,10 @@ mod tests {
             [0xc6, 255, 255, 255, 255],
         ] {
             let body = [b"\x81\xacTrajectories\x92\x00".as_slice(), &claim].concat();
-            let bytes = [&envelope::begin(0)[..], &body].concat();
+            let bytes = [&envelope::begin(Kind::Plain, 0)[..], &body].concat();
             assert!(matches!(decode_to_learner(&bytes), Err(WireError::Malformed(_))));
             let body = [b"\x81\xa7Weights\x93\x00\x00".as_slice(), &claim].concat();
-            let bytes = [&envelope::begin(0)[..], &body].concat();
+            let bytes = [&envelope::begin(Kind::Plain, 0)[..], &body].concat();
             assert!(matches!(decode_to_actor(&bytes), Err(WireError::Malformed(_))));
         }
     }
@@ -280,7 +284,7 @@ mod tests {
     proptest! {
         #[test]
         fn random_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..400), header in any::<bool>()) {
-            let bytes = if header { [&envelope::begin(0)[..], &body].concat() } else { body };
+            let bytes = if header { [&envelope::begin(Kind::Plain, 0)[..], &body].concat() } else { body };
             let _ = decode_to_learner(&bytes);
             let _ = decode_to_actor(&bytes);
         }

@@ -1,6 +1,7 @@
 //! The protocol between actors and the learner, without sockets, clocks or threads.
 //!
-//! `messages` says what is said, `envelope` and `codec` how it looks as bytes, `check` what of it is believed.
+//! `messages` says what is said, `envelope` and `codec` how it looks as bytes, [`secure`] how it is sealed on links with
+//! a key, `check` what of it is believed.
 //! [`ActorSession`] and [`Fleet`] are the two ends as state machines: events in, actions out, the time an argument.
 //! The programs feed them; `simulation` (a test) runs a whole fleet of them with every fault the network has.
 
@@ -14,6 +15,7 @@ mod messages;
 mod outbox;
 mod peer;
 mod rounds;
+pub mod secure;
 #[cfg(test)]
 mod simulation;
 pub mod weights;

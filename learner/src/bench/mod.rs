@@ -6,7 +6,7 @@ mod examples;
 
 use crate::ingest::{self, Ingest};
 use crate::network::{self, Channels, FleetReport, TO_NETWORK, ToNetwork};
-use crate::router::Router;
+use crate::router::{Bound, Door};
 use crate::training::ToTrainer;
 use actors::Load;
 use anyhow::Context;
@@ -180,9 +180,9 @@ fn whole_way(
     let learner = std::thread::spawn(move || -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let router = Router::bind("tcp://127.0.0.1:0".parse()?).await?;
-            bound.send(router.address())?;
-            network::serve(router, fleet, channels).await;
+            let listening = Bound::new(&"tcp://127.0.0.1:0".parse()?).await?;
+            bound.send(listening.address().clone())?;
+            network::serve(listening.open(Door::new("bench", None)?), fleet, channels).await;
             Ok(())
         })
     });

@@ -4,22 +4,33 @@
 //! 100,000 messages to a peer that does not read, and cannot close a connection. Here a frame is measured before it is
 //! read, a queue is short, and a peer that does not read is closed.
 //!
+//! `door` lets connections in, with a key after a handshake; from then on `connection` seals and opens, and what goes up
+//! and down here is in clear.
+//!
 //! Invariant: a connection holds at most one incoming message and [`OUTGOING`] outgoing ones in memory.
+//! Invariant: nothing of a connection goes up before it was let in.
 
+mod connection;
+mod door;
+mod keys;
+mod pending;
+mod wire;
 mod zmtp;
 
+pub(crate) use door::Door;
+
 use std::io;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
+use thermoflow::protocol::Route;
 use thermoflow::protocol::address::Address;
-use thermoflow::protocol::{LEASE, MAX_TO_LEARNER, Route};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use thermoflow::protocol::secure::{HandshakeError, Reason, Rejected, Unopened};
+use thermoflow::units::Incarnation;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tracing::debug;
-use zmtp::{Frame, GREETING, ZmtpError};
+use zmtp::ZmtpError;
 
 /// Messages of all connections that wait to be handled. When full, connections are not read further, and TCP holds
 /// their senders back.
@@ -29,14 +40,11 @@ const INCOMING: usize = 8;
 /// not read; it is closed then.
 pub(crate) const OUTGOING: usize = 256;
 
-/// Connections at once.
-const CONNECTIONS: usize = 8192;
-
-/// How long a peer may take to greet.
-const GREET_WITHIN: Duration = Duration::from_secs(5);
-
 /// Read at a time; also what is allocated for a message before its bytes come.
 const CHUNK: usize = 64 << 10;
+
+/// How often a line may say what was rejected.
+const SAY_EVERY: Duration = Duration::from_secs(1);
 
 /// An encoded message; many connections may share one (weights).
 pub(crate) type Outgoing = Arc<Vec<u8>>;
@@ -44,11 +52,12 @@ pub(crate) type Outgoing = Arc<Vec<u8>>;
 /// What comes from connections, in order for each.
 #[derive(Debug)]
 pub(crate) enum Incoming {
-    /// A peer has greeted. Dropping the sender closes the connection once what was sent is written.
-    Opened(Route, mpsc::Sender<Outgoing>),
+    /// A peer was let in; on a link with a key, in the name of this actor. Dropping the sender closes the connection
+    /// once what was sent is written.
+    Opened(Route, Option<Incarnation>, mpsc::Sender<Outgoing>),
     /// A message.
     Message(Route, Vec<u8>),
-    /// The connection is closed.
+    /// A connection that was opened is closed.
     Closed(Route),
 }
 
@@ -59,31 +68,72 @@ enum Closed {
     Io(#[from] io::Error),
     #[error("{0}")]
     Zmtp(#[from] ZmtpError),
+    #[error("{0}")]
+    Handshake(#[from] HandshakeError),
+    #[error("too much of it does not open; the last time {0}")]
+    Unopened(Unopened),
     #[error("it took too long")]
     Slow,
+    #[error("others waited to be let in")]
+    Crowded,
+    #[error("there is no place for another connection")]
+    Full,
     #[error("it was told to")]
     Told,
 }
 
-/// A listening socket.
-pub(crate) struct Router {
+impl Closed {
+    /// As what it is counted; a peer that leaves was not rejected, and what does not open is counted one by one.
+    fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Zmtp(error) => Some(error.reason()),
+            Self::Handshake(error) => Some(error.reason()),
+            Self::Slow => Some(Reason::Slow),
+            Self::Crowded => Some(Reason::Crowded),
+            Self::Full => Some(Reason::Full),
+            Self::Io(_) | Self::Unopened(_) | Self::Told => None,
+        }
+    }
+}
+
+/// A socket that listens; connections wait until it is [opened](Self::open).
+pub(crate) struct Bound {
     address: Address,
+    listener: TcpListener,
+}
+
+impl Bound {
+    /// Listens on `address`.
+    pub async fn new(address: &Address) -> io::Result<Self> {
+        let listener = TcpListener::bind(address.authority()).await?;
+        let address = address.clone().with_port(listener.local_addr()?.port());
+        Ok(Self { address, listener })
+    }
+
+    /// Where it listens, with the port that was chosen.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Accepts connections from now on.
+    pub fn open(self, door: Door) -> Router {
+        let (sender, incoming) = mpsc::channel(INCOMING);
+        let door = Arc::new(door);
+        tokio::spawn(accept(self.listener, door.clone(), sender));
+        Router { door, incoming }
+    }
+}
+
+/// A socket that accepts connections.
+pub(crate) struct Router {
+    door: Arc<Door>,
     incoming: mpsc::Receiver<Incoming>,
 }
 
 impl Router {
-    /// Listens on `address` and accepts connections from then on.
-    pub async fn bind(address: Address) -> io::Result<Self> {
-        let listener = TcpListener::bind(address.socket()).await?;
-        let address = address.with_port(listener.local_addr()?.port());
-        let (sender, incoming) = mpsc::channel(INCOMING);
-        tokio::spawn(accept(listener, sender));
-        Ok(Self { address, incoming })
-    }
-
-    /// Where it listens, with the port that was chosen.
-    pub fn address(&self) -> Address {
-        self.address
+    /// What was not let in so far, or dropped later.
+    pub fn rejected(&self) -> Rejected {
+        self.door.rejected()
     }
 
     /// The next thing that happens on any connection.
@@ -96,14 +146,21 @@ impl Router {
     }
 }
 
-async fn accept(listener: TcpListener, incoming: mpsc::Sender<Incoming>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    for number in 0u64.. {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return;
+async fn accept(listener: TcpListener, door: Arc<Door>, incoming: mpsc::Sender<Incoming>) {
+    let mut said = Rejected::default();
+    let mut ticks = tokio::time::interval(SAY_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut number = 0u64;
+    while !incoming.is_closed() {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = ticks.tick() => {
+                door.log(&mut said);
+                continue;
+            }
         };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, or a peer that left while it was waiting: the next may fare better.
                 debug!(%error, "accepting failed");
@@ -111,115 +168,16 @@ async fn accept(listener: TcpListener, incoming: mpsc::Sender<Incoming>) {
                 continue;
             }
         };
-        if incoming.is_closed() {
-            return;
-        }
-        let incoming = incoming.clone();
+        number += 1;
+        let ticket = door.ticket(number, peer.ip());
+        let (door, incoming) = (door.clone(), incoming.clone());
         tokio::spawn(async move {
             let route = Route(number.to_be_bytes().as_slice().into());
-            let why = serve(stream, &route, &incoming).await;
-            debug!(connection = number, %why, "connection closed");
-            // The learner is stopping when nobody listens.
-            let _ = incoming.send(Incoming::Closed(route)).await;
-            drop(place);
+            let why = connection::serve(stream, ticket, door.clone(), route, incoming).await;
+            why.reason().into_iter().for_each(|reason| door.reject(reason));
+            debug!(%peer, connection = number, %why, "connection closed");
         });
     }
-}
-
-/// Greets, then reads and writes until one of them ends.
-async fn serve(stream: TcpStream, route: &Route, incoming: &mpsc::Sender<Incoming>) -> Closed {
-    if let Err(error) = stream.set_nodelay(true) {
-        return error.into();
-    }
-    let (read, mut write) = stream.into_split();
-    let mut read = BufReader::with_capacity(CHUNK, read);
-    match tokio::time::timeout(GREET_WITHIN, greet(&mut read, &mut write)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(closed)) => return closed,
-        Err(_) => return Closed::Slow,
-    }
-    let (sender, outgoing) = mpsc::channel(OUTGOING);
-    if incoming.send(Incoming::Opened(route.clone(), sender)).await.is_err() {
-        return Closed::Told;
-    }
-    tokio::select! {
-        closed = read_messages(&mut read, route, incoming) => closed,
-        closed = write_messages(&mut write, outgoing) => closed,
-    }
-}
-
-async fn greet(read: &mut BufReader<OwnedReadHalf>, write: &mut OwnedWriteHalf) -> Result<(), Closed> {
-    write.write_all(&zmtp::greeting()).await?;
-    let mut greeting = [0; GREETING];
-    read.read_exact(&mut greeting).await?;
-    zmtp::check_greeting(&greeting)?;
-    write.write_all(&zmtp::ready()).await?;
-    match read_header(read).await? {
-        Frame::Command(length) => zmtp::check_ready(&read_body(read, length).await?)?,
-        Frame::Message(_) => return Err(ZmtpError::Greeting.into()),
-    }
-    Ok(())
-}
-
-async fn read_messages(
-    read: &mut BufReader<OwnedReadHalf>,
-    route: &Route,
-    incoming: &mpsc::Sender<Incoming>,
-) -> Closed {
-    let read_one = async |read: &mut BufReader<OwnedReadHalf>| -> Result<Frame, Closed> {
-        let frame = read_header(read).await?;
-        let (Frame::Message(length) | Frame::Command(length)) = frame;
-        let body = read_body(read, length).await?;
-        if let Frame::Message(_) = frame {
-            let sent = incoming.send(Incoming::Message(route.clone(), body)).await;
-            sent.map_err(|_| Closed::Told)?;
-        }
-        Ok(frame)
-    };
-    loop {
-        if let Err(closed) = read_one(read).await {
-            return closed;
-        }
-    }
-}
-
-async fn read_header(read: &mut BufReader<OwnedReadHalf>) -> Result<Frame, Closed> {
-    let mut header = Vec::with_capacity(9);
-    loop {
-        match zmtp::frame(&header, MAX_TO_LEARNER as u64)? {
-            ControlFlow::Break(frame) => return Ok(frame),
-            ControlFlow::Continue(needed) => {
-                let old = header.len();
-                header.resize(needed, 0);
-                read.read_exact(&mut header[old..]).await?;
-            }
-        }
-    }
-}
-
-/// Reads exactly `length` bytes; memory grows with what has come, not with what was announced.
-async fn read_body(read: &mut (impl AsyncRead + Unpin), length: usize) -> io::Result<Vec<u8>> {
-    let mut body = Vec::with_capacity(length.min(CHUNK));
-    read.take(length as u64).read_to_end(&mut body).await?;
-    if body.len() < length {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(body)
-}
-
-async fn write_messages(write: &mut OwnedWriteHalf, mut outgoing: mpsc::Receiver<Outgoing>) -> Closed {
-    while let Some(message) = outgoing.recv().await {
-        let written = async {
-            write.write_all(&zmtp::message_header(message.len())).await?;
-            write.write_all(&message).await
-        };
-        match tokio::time::timeout(LEASE, written).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return error.into(),
-            Err(_) => return Closed::Slow,
-        }
-    }
-    Closed::Told
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The little of ZMTP 3.0 (ZeroMQ's wire protocol, RFC 23) that a ROUTER needs: greeting, READY, frame headers. Pure.
 
 use std::ops::ControlFlow;
+use thermoflow::protocol::secure::Reason;
 
 /// Length of a greeting.
 pub(super) const GREETING: usize = 64;
 
 /// Longest command (READY with its properties); real ones have under 400 bytes.
-const MAX_COMMAND: u64 = 4096;
+const MAX_COMMAND: u64 = 512;
 
 const MORE: u8 = 1;
 const LONG: u8 = 2;
@@ -29,6 +30,17 @@ pub(crate) enum ZmtpError {
     Parts,
 }
 
+impl ZmtpError {
+    /// As what it is counted.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::Greeting | Self::Mechanism | Self::SocketType => Reason::Foreign,
+            Self::Version(_) => Reason::Protocol,
+            Self::Frame { .. } | Self::Parts => Reason::Malformed,
+        }
+    }
+}
+
 /// What we say first: signature, version 3.0, mechanism NULL.
 pub(super) fn greeting() -> [u8; GREETING] {
     let mut bytes = [0; GREETING];
@@ -37,9 +49,15 @@ pub(super) fn greeting() -> [u8; GREETING] {
     bytes
 }
 
+/// Checks the very first byte.
+pub(super) fn check_first(byte: u8) -> Result<(), ZmtpError> {
+    if byte == 0xff { Ok(()) } else { Err(ZmtpError::Greeting) }
+}
+
 /// Checks what a peer says first.
 pub(super) fn check_greeting(bytes: &[u8; GREETING]) -> Result<(), ZmtpError> {
-    if bytes[0] != 0xff || bytes[9] != 0x7f {
+    check_first(bytes[0])?;
+    if bytes[9] != 0x7f {
         return Err(ZmtpError::Greeting);
     }
     if bytes[10] < 3 {

@@ -11,6 +11,7 @@ mod recorder;
 #[cfg(test)]
 mod tests;
 
+use crate::FleetReport;
 use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender};
 use recorder::Recorder;
@@ -20,7 +21,7 @@ use std::time::Instant;
 use thermoflow::checkpoint::{self, Checkpoint, TrainerState};
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::durable;
-use thermoflow::protocol::{PeerReport, weights};
+use thermoflow::protocol::weights;
 use thermoflow::rollout::Trajectory;
 use thermoflow::scoring::ScoreInput;
 use thermoflow::task::Task;
@@ -63,8 +64,8 @@ pub enum FromTrainer {
 /// Waits until everything that was received is committed; a checkpoint must not be ahead of the replay.
 pub type Flush = Box<dyn Fn() -> anyhow::Result<()> + Send>;
 
-/// What is known of the actors now, for reports.
-pub type Peers = Box<dyn Fn() -> Vec<PeerReport> + Send>;
+/// What is known of the actors now, and of who else came, for reports.
+pub type Peers = Box<dyn Fn() -> FleetReport + Send>;
 
 /// Where training starts and whom it talks to.
 pub struct Setup {

@@ -1,6 +1,7 @@
 //! What training writes down: rows of metrics.jsonl, TensorBoard series, lines of progress.
 
 use super::Peers;
+use crate::FleetReport;
 use anyhow::Context;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -8,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use thermoflow::checkpoint::TrainerState;
 use thermoflow::metrics::{ActorCount, EventWriter, MetricsLog, MetricsRow, WaitingFor, quantile};
+use thermoflow::protocol::secure::Rejected;
 use thermoflow::protocol::{PeerReport, Waiting};
 use thermoflow::replay::Dataset;
 use thermoflow::task::oracle::OracleHealth;
@@ -95,7 +97,10 @@ impl Recorder {
         let rate = (state.trajectories - self.reported.1) as f64 / elapsed;
         let [forward, backward, log_z, log_flow] =
             self.online.gradient_norms.map(|norm| Some(norm).filter(|&n| n > 0.0));
-        let peers = (self.peers)();
+        let FleetReport {
+            actors: peers,
+            rejected,
+        } = (self.peers)();
         let oracle = |count: fn(&OracleHealth) -> u64| {
             let asked = peers.iter().any(|peer| peer.status.oracle.calls > 0);
             asked.then(|| peers.iter().map(|peer| count(&peer.status.oracle)).sum())
@@ -130,6 +135,7 @@ impl Recorder {
             oracle_failed,
             oracle_timeouts,
             oracle_restarts,
+            rejected: Some(rejected).filter(|rejected| *rejected != Rejected::default()),
             trajectories_per_second: Some(rate).filter(|rate| rate.is_finite()),
             waiting_for: self.waiting_for(inbox_full),
             actors: actors.collect(),
@@ -183,7 +189,7 @@ impl Recorder {
             "staleness_p50": quantile(&mut staleness, 0.5),
             "staleness_max": quantile(&mut staleness, 1.0),
             "waiting_for": self.waiting_for(false),
-            "actors": (self.peers)().iter().map(actor).collect::<Vec<_>>(),
+            "actors": (self.peers)().actors.iter().map(actor).collect::<Vec<_>>(),
         })
     }
 }

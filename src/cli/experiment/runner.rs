@@ -82,7 +82,7 @@ async fn train(run: &PlannedRun, stops: watch::Receiver<u32>, watcher: &mut RunP
     if run.state == State::Begun {
         arguments.push("--resume".into());
     }
-    let start = Run::new(&run.job.variant.config, arguments, ACTORS);
+    let start = Run::new(&run.job.variant.config, arguments, ACTORS, None);
     let report = supervise(&start, stops, watcher).await?;
     if report.is_complete() {
         run.finish(&report)?;

@@ -4,6 +4,7 @@ use super::report::{Line, Report};
 use super::supervise::Watcher;
 use crate::cli::sibling;
 use anyhow::Context;
+use std::ffi::OsString;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -102,15 +103,15 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts `count` actors that connect to `address`.
-    pub fn start(count: u32, address: &str, events: &Events) -> anyhow::Result<Self> {
+    /// Starts `count` actors with these arguments.
+    pub fn start(count: u32, arguments: &[OsString], events: &Events) -> anyhow::Result<Self> {
         sibling::find("thermoflow-actor")?;
         let (stop, stopped) = watch::channel(false);
         let mut actors = JoinSet::new();
         for number in 0..count {
             actors.spawn(supervise(
                 format!("actor-{number}"),
-                address.into(),
+                arguments.into(),
                 stopped.clone(),
                 events.clone(),
             ));
@@ -137,10 +138,10 @@ impl Fleet {
 }
 
 /// Keeps one actor running until it ends well, too many lives are used up, or `stopped`.
-async fn supervise(name: String, address: String, mut stopped: watch::Receiver<bool>, events: Events) {
+async fn supervise(name: String, arguments: Vec<OsString>, mut stopped: watch::Receiver<bool>, events: Events) {
     let mut last_words = String::new();
     for life in 0..=RESTARTS {
-        match live(&name, &address, &mut stopped, &events).await {
+        match live(&name, &arguments, &mut stopped, &events).await {
             Ok((Some(0), _)) => return,
             Ok(_) if *stopped.borrow() => return,
             Ok((Some(HOPELESS), words)) => {
@@ -168,15 +169,12 @@ async fn supervise(name: String, address: String, mut stopped: watch::Receiver<b
 /// One life of an actor: its exit code, and its last words.
 async fn live(
     name: &str,
-    address: &str,
+    arguments: &[OsString],
     stopped: &mut watch::Receiver<bool>,
     events: &Events,
 ) -> anyhow::Result<(Option<i32>, String)> {
     let mut command = command("thermoflow-actor")?;
-    command
-        // The configuration is from this command line, and so is the program that it may name.
-        .args(["--connect", address, "--name", name, "--allow-programs"])
-        .stdout(Stdio::null());
+    command.args(["--name", name]).args(arguments).stdout(Stdio::null());
     let mut child = command.spawn()?;
     let stdin = child.stdin.take();
     let prefix = format!("{name}: ");

@@ -53,6 +53,9 @@ pub struct Args {
     /// Device of the actors [default: the configuration's actor.device]
     #[arg(long)]
     actor_device: Option<String>,
+    /// File with a key for the links between learner and actors [default: the environment's THERMOFLOW_KEY, else none]
+    #[arg(long, value_name = "PATH")]
+    key_file: Option<PathBuf>,
     /// Go on with the run in --run-dir
     #[arg(long, requires = "run_dir")]
     resume: bool,
@@ -77,7 +80,12 @@ impl Args {
             None => free_run_dir(&config.task.name)?,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let run = Run::new(&config, self.learner_arguments(&run_dir), self.actors);
+        let run = Run::new(
+            &config,
+            self.learner_arguments(&run_dir),
+            self.actors,
+            self.key_file.clone(),
+        );
         let report = runtime.block_on(async {
             let mut display = Display::new();
             let report = supervise(&run, stop_requests()?, &mut display).await;
@@ -98,6 +106,9 @@ impl Args {
             .iter()
             .for_each(|rounds| add("--rounds", rounds.to_string()));
         self.device.iter().for_each(|device| add("--device", device.clone()));
+        // The path, never what is in it.
+        let key_file = self.key_file.iter();
+        key_file.for_each(|path| add("--key-file", path.display().to_string()));
         let actors = self
             .actor_device
             .iter()
@@ -122,6 +133,8 @@ impl Args {
             self.source.sets.iter().for_each(|s| set += &format!(" --set '{s}'"));
             self.seed.iter().for_each(|s| set += &format!(" --seed {s}"));
             self.rounds.iter().for_each(|r| set += &format!(" --rounds {r}"));
+            let key_file = self.key_file.iter();
+            key_file.for_each(|path| set += &format!(" --key-file {}", path.display()));
             writeln!(
                 out,
                 "  thermoflow train {config} --run-dir {run} --resume --actors {}{set}",

@@ -3,6 +3,8 @@
 use super::children::{Event, Fleet, Learner};
 use super::report::Report;
 use crate::cli::BadInput;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use thermoflow::config::{Mode, RunConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -17,13 +19,32 @@ pub struct Run {
     arguments: Vec<String>,
     /// Actor processes.
     actors: u32,
+    /// The file with the actors' key.
+    key_file: Option<PathBuf>,
 }
 
 impl Run {
     /// A run of `config`, which `arguments` name, with `actors` actors; offline training has nothing for them to do.
-    pub fn new(config: &RunConfig, arguments: Vec<String>, actors: u32) -> Self {
+    /// `key_file`, which `arguments` name too, is for the actors.
+    pub fn new(config: &RunConfig, arguments: Vec<String>, actors: u32, key_file: Option<PathBuf>) -> Self {
         let actors = if config.train.mode == Mode::Offline { 0 } else { actors };
-        Self { arguments, actors }
+        Self {
+            arguments,
+            actors,
+            key_file,
+        }
+    }
+}
+
+impl Run {
+    /// What every actor gets on its command line.
+    fn actor_arguments(&self, address: &str) -> Vec<OsString> {
+        // The configuration is from this command line, and so is the program that it may name.
+        let mut arguments: Vec<OsString> = ["--connect", address, "--allow-programs"].map(Into::into).into();
+        if let Some(path) = &self.key_file {
+            arguments.extend(["--key-file".into(), path.clone().into()]);
+        }
+        arguments
     }
 }
 
@@ -78,7 +99,9 @@ pub async fn supervise(
             Ok(()) = stops.changed() => Event::Stop,
         };
         match event {
-            Event::Listening(address) => fleet = Some(Fleet::start(run.actors, &address, &sender)?),
+            Event::Listening(address) => {
+                fleet = Some(Fleet::start(run.actors, &run.actor_arguments(&address), &sender)?)
+            }
             Event::Progress(report) => {
                 watcher.progress(&report);
                 last = Some(*report);

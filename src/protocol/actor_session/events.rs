@@ -3,6 +3,7 @@
 use crate::config::RunConfig;
 use crate::protocol::WireError;
 use crate::protocol::messages::{Blob, ToActor, ToLearner};
+use crate::protocol::secure::Refusal;
 use crate::rollout::{RollRequest, Trajectory};
 use crate::task::oracle::OracleHealth;
 use crate::units::PolicyVersion;
@@ -67,6 +68,8 @@ pub enum Exit {
     },
     /// The learner will not have it.
     Refused(String),
+    /// The learner does not talk without a key, or without another one.
+    Key(Refusal),
     /// There was no learner for too long; the last thing that was seen of it.
     GaveUp(String),
 }

@@ -4,6 +4,7 @@
 
 use super::answer::{self, BadAnswer};
 use super::lines::{Line, lines};
+use crate::protocol::secure::KEY_VARIABLE;
 use crate::task::oracle::OracleConfig;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -84,6 +85,8 @@ impl Instance {
     pub fn start(config: &OracleConfig) -> io::Result<Self> {
         let mut child = Command::new(&config.command[0])
             .args(&config.command[1..])
+            // A user's program is not for the links, and what it starts or logs is not known.
+            .env_remove(KEY_VARIABLE)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,0 +1,147 @@
+//! One connection from its first byte to its last: it is let in, then reads and writes until one of them ends.
+
+use super::door::{Door, Guest, Ticket};
+use super::wire::{self, Reader};
+use super::zmtp::Frame;
+use super::{CHUNK, Closed, Incoming, OUTGOING, Outgoing};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use thermoflow::protocol::secure::{Opener, Sealer, Unopened, overhead};
+use thermoflow::protocol::{LEASE, MAX_TO_LEARNER, Route};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::{Semaphore, mpsc};
+
+/// How long the bytes of one message may take.
+const MESSAGE_WITHIN: Duration = Duration::from_secs(60);
+
+/// Memory for messages of more than [`CHUNK`] bytes, of all connections together, in [`CHUNK`]s (256 MiB). When it is
+/// used up, those who announce such a message wait; TCP holds their senders back.
+const MEMORY: usize = 4 << 10;
+
+static LARGE_MESSAGES: Semaphore = Semaphore::const_new(MEMORY);
+
+/// Messages that do not open, after which a connection is given up. TCP keeps order and content, so there are none
+/// unless somebody puts them there.
+const UNOPENED: u32 = 16;
+
+/// Serves a connection until it ends; why it did.
+pub(super) async fn serve(
+    stream: TcpStream,
+    ticket: Ticket,
+    door: Arc<Door>,
+    route: Route,
+    incoming: mpsc::Sender<Incoming>,
+) -> Closed {
+    if let Err(error) = stream.set_nodelay(true) {
+        return error.into();
+    }
+    let (read, mut write) = stream.into_split();
+    let mut read = wire::reader(read);
+    let Guest { sealed, _place } = match ticket.enter(&mut read, &mut write).await {
+        Ok(guest) => guest,
+        Err(closed) => return closed,
+    };
+    let (sender, outgoing) = mpsc::channel(OUTGOING);
+    let (channel, incarnation) = sealed.unzip();
+    let (sealer, opener) = channel.map(|channel| channel.split()).unzip();
+    let opened = Incoming::Opened(route.clone(), incarnation, sender);
+    if incoming.send(opened).await.is_err() {
+        return Closed::Told;
+    }
+    let listener = Listener {
+        door: &door,
+        route: &route,
+        opener,
+        unopened: 0,
+        incoming: &incoming,
+    };
+    let closed = tokio::select! {
+        closed = listener.read_messages(&mut read) => closed,
+        closed = write_messages(&mut write, sealer, outgoing) => closed,
+    };
+    // The learner is stopping when nobody listens.
+    let _ = incoming.send(Incoming::Closed(route)).await;
+    closed
+}
+
+struct Listener<'a> {
+    door: &'a Door,
+    route: &'a Route,
+    opener: Option<Opener>,
+    unopened: u32,
+    incoming: &'a mpsc::Sender<Incoming>,
+}
+
+impl Listener<'_> {
+    async fn read_messages(mut self, read: &mut Reader) -> Closed {
+        loop {
+            if let Err(closed) = self.read_one(read).await {
+                return closed;
+            }
+        }
+    }
+
+    async fn read_one(&mut self, read: &mut Reader) -> Result<(), Closed> {
+        let most = MAX_TO_LEARNER + self.opener.as_ref().map_or(0, |_| overhead(MAX_TO_LEARNER));
+        let frame = wire::read_header(read, most).await?;
+        let (Frame::Message(length) | Frame::Command(length)) = frame;
+        // Held until the message is handed on.
+        let large = if length > CHUNK { length.div_ceil(CHUNK) } else { 0 };
+        let memory = LARGE_MESSAGES.acquire_many(large as u32).await;
+        let _memory = memory.expect("nobody closes it");
+        let body = tokio::time::timeout(MESSAGE_WITHIN, wire::read_body(read, length)).await;
+        let body = body.map_err(|_| Closed::Slow)??;
+        if let Frame::Command(_) = frame {
+            return Ok(());
+        }
+        match self.open(body) {
+            Ok(body) => {
+                let message = Incoming::Message(self.route.clone(), body);
+                self.incoming.send(message).await.map_err(|_| Closed::Told)
+            }
+            Err(error) => self.drop_one(error),
+        }
+    }
+
+    fn open(&mut self, body: Vec<u8>) -> Result<Vec<u8>, Unopened> {
+        match &mut self.opener {
+            Some(opener) => opener.open(&body),
+            None => Ok(body),
+        }
+    }
+
+    fn drop_one(&mut self, error: Unopened) -> Result<(), Closed> {
+        self.door.reject(error.reason());
+        self.unopened += 1;
+        if self.unopened < UNOPENED {
+            Ok(())
+        } else {
+            Err(Closed::Unopened(error))
+        }
+    }
+}
+
+async fn write_messages(
+    write: &mut OwnedWriteHalf,
+    mut sealer: Option<Sealer>,
+    mut outgoing: mpsc::Receiver<Outgoing>,
+) -> Closed {
+    while let Some(message) = outgoing.recv().await {
+        let written = tokio::time::timeout(LEASE, write_one(write, &mut sealer, &message)).await;
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return error.into(),
+            Err(_) => return Closed::Slow,
+        }
+    }
+    Closed::Told
+}
+
+async fn write_one(write: &mut OwnedWriteHalf, sealer: &mut Option<Sealer>, message: &[u8]) -> io::Result<()> {
+    match sealer {
+        Some(sealer) => wire::write_sealed(write, sealer, message).await,
+        None => wire::write_message(write, message).await,
+    }
+}
