@@ -10,7 +10,7 @@ use crossbeam_channel::Sender;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use thermoflow::protocol::{
-    Fleet, FleetAction, FleetEvent, PeerReport, Route, ToActor, WireError, decode_to_learner, encode,
+    Fleet, FleetAction, FleetEvent, FleetReport, Route, ToActor, WireError, decode_to_learner, encode,
 };
 use thermoflow::units::{Incarnation, PolicyVersion, Seq};
 use tokio::sync::{mpsc, watch};
@@ -41,18 +41,13 @@ pub(crate) enum ToNetwork {
     Stop,
 }
 
-/// What is known of the fleet; renewed every [`TICK`].
-#[derive(Debug, Clone, Default)]
-pub(crate) struct FleetReport {
-    pub actors: Vec<PeerReport>,
-}
-
 /// The task's ends of its channels.
 pub(crate) struct Channels {
     pub inbox: mpsc::Receiver<ToNetwork>,
     pub ingest: mpsc::Sender<ToIngest>,
     /// Sync mode: complete rounds.
     pub training: Sender<ToTrainer>,
+    /// Renewed every [`TICK`].
     pub report: watch::Sender<FleetReport>,
 }
 
@@ -168,14 +163,14 @@ impl Network {
         if self.held_back.is_none() {
             self.handle(FleetEvent::Tick);
         }
-        let actors: Vec<_> = self.fleet.peers().collect();
-        let present = actors.iter().filter(|actor| actor.present).count();
+        let report = self.fleet.report(self.started.elapsed());
+        let present = report.actors.iter().filter(|actor| actor.present).count();
         if present != self.present {
-            let counters = self.fleet.counters();
+            let counters = report.counters;
             info!(actors = present, before = self.present, ?counters, "the fleet changed");
             self.present = present;
         }
-        self.channels.report.send_replace(FleetReport { actors });
+        self.channels.report.send_replace(report);
     }
 
     fn handle(&mut self, event: FleetEvent) {

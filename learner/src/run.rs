@@ -2,7 +2,7 @@
 
 use crate::error::LearnerError;
 use crate::ingest::{self, Ingest, ToIngest};
-use crate::network::{self, Channels, FleetReport, TO_NETWORK, ToNetwork};
+use crate::network::{self, Channels, TO_NETWORK, ToNetwork};
 use crate::router::Router;
 use crate::startup::{self, Started};
 use crate::training::{self, End, FromTrainer, Setup};
@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::durable;
 use thermoflow::protocol::address::Address;
-use thermoflow::protocol::{Blob, Fleet, FleetSettings, ToActor, encode};
+use thermoflow::protocol::{Blob, Fleet, FleetReport, FleetSettings, ToActor, encode};
 use thermoflow::task::{self, Task};
 use thermoflow::units::PolicyVersion;
 use tokio::sync::{mpsc, watch};
@@ -118,7 +118,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         stop,
         outbox: from_trainer,
         flush: flush(mode, to_ingest.clone()),
-        peers: Box::new(move || reports.borrow().actors.clone()),
+        fleet: Box::new(move || reports.borrow().clone()),
     };
     let training = spawn("training", move || training::run(setup))?;
 

@@ -151,6 +151,7 @@ mirror! {
         checkpoint_every: Option<u64>,
         keep_checkpoints: Option<usize>,
         max_staleness: Option<u64>,
+        rescore: Option<f64>,
     }
     /// Mirrors [`OfflineConfig`].
     RawOffline { sample: Option<usize>, share: Option<f64>, seed: Option<u64>, }
@@ -377,6 +378,7 @@ impl RawLearner {
             checkpoint_every: self.checkpoint_every.unwrap_or(100),
             keep_checkpoints: self.keep_checkpoints.unwrap_or(3),
             max_staleness: self.max_staleness.unwrap_or(200),
+            rescore: self.rescore.unwrap_or(0.01),
         }
     }
 }

@@ -268,6 +268,10 @@ pub struct LearnerConfig {
     pub keep_checkpoints: usize,
     /// Async mode: trajectories sampled more than this many versions ago are kept but not trained on.
     pub max_staleness: u64,
+    /// Share of the trajectories received whose object the learner scores again; an actor whose score differs is shut out.
+    /// 0: none. Applies to tables, trees, RNA and grids, not to models and programs of a user.
+    #[serde(default)]
+    pub rescore: f64,
 }
 
 /// The data set of offline mode: the worst part, by reward, of all objects or of random ones (METHOD.md, tasks).

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use thermoflow::checkpoint::{self, Checkpoint, TrainerState};
 use thermoflow::config::{Mode, RunConfig};
-use thermoflow::protocol::{PeerReport, weights};
+use thermoflow::protocol::{FleetReport, weights};
 use thermoflow::rollout::Trajectory;
 use thermoflow::task::Task;
 use thermoflow::trainer::{StepReport, Trainer};
@@ -55,7 +55,7 @@ pub enum FromTrainer {
 pub type Flush = Box<dyn Fn() -> anyhow::Result<()> + Send>;
 
 /// What is known of the actors now, for reports.
-pub type Peers = Box<dyn Fn() -> Vec<PeerReport> + Send>;
+pub type FleetNow = Box<dyn Fn() -> FleetReport + Send>;
 
 /// Where training starts and whom it talks to.
 pub struct Setup {
@@ -77,8 +77,8 @@ pub struct Setup {
     pub outbox: Sender<FromTrainer>,
     /// See [`Flush`].
     pub flush: Flush,
-    /// See [`Peers`].
-    pub peers: Peers,
+    /// See [`FleetNow`].
+    pub fleet: FleetNow,
 }
 
 /// How training ended.
@@ -136,9 +136,9 @@ impl Training {
             stop,
             outbox,
             flush,
-            peers,
+            fleet,
         } = setup;
-        let recorder = Recorder::open(&run_dir, &state, task.modes.len(), peers)?;
+        let recorder = Recorder::open(&run_dir, &state, task.modes.len(), fleet)?;
         let (checkpointed, seconds_before) = (state.round, state.seconds);
         let started = Instant::now();
         Ok(Self {
