@@ -22,6 +22,8 @@ pub enum Purpose {
     Bench = 5,
     /// Objects of an offline data set.
     Offline = 6,
+    /// Which trajectories the learner scores again.
+    Rescore = 7,
 }
 
 /// A stream of random numbers for one trajectory (or one weight tensor, one replay draw).

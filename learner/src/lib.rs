@@ -14,6 +14,5 @@ pub mod training;
 mod versions;
 
 pub use error::LearnerError;
-pub use network::FleetReport;
 pub use run::{Settings, run};
 pub use training::End;

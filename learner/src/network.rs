@@ -9,9 +9,9 @@ use crate::training::ToTrainer;
 use crossbeam_channel::Sender;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use thermoflow::protocol::secure::{Refusal, Rejected, is_knock};
+use thermoflow::protocol::secure::{Refusal, is_knock};
 use thermoflow::protocol::{
-    Fleet, FleetAction, FleetEvent, PeerReport, Route, ToActor, ToLearner, WireError, decode_to_learner, encode,
+    Fleet, FleetAction, FleetEvent, FleetReport, Route, ToActor, ToLearner, WireError, decode_to_learner, encode,
 };
 use thermoflow::units::{Incarnation, PolicyVersion, Seq};
 use tokio::sync::{mpsc, watch};
@@ -42,15 +42,6 @@ pub(crate) enum ToNetwork {
     Stop,
 }
 
-/// What is known of the fleet; renewed every [`TICK`].
-#[derive(Debug, Clone, Default)]
-pub struct FleetReport {
-    /// All actors remembered.
-    pub actors: Vec<PeerReport>,
-    /// What was not let in or did not open, since the start.
-    pub rejected: Rejected,
-}
-
 /// An open connection.
 struct Connection {
     outgoing: mpsc::Sender<Outgoing>,
@@ -64,6 +55,7 @@ pub(crate) struct Channels {
     pub ingest: mpsc::Sender<ToIngest>,
     /// Sync mode: complete rounds.
     pub training: Sender<ToTrainer>,
+    /// Renewed every [`TICK`].
     pub report: watch::Sender<FleetReport>,
 }
 
@@ -206,15 +198,15 @@ impl Network {
         if self.held_back.is_none() {
             self.handle(FleetEvent::Tick);
         }
-        let actors: Vec<_> = self.fleet.peers().collect();
-        let present = actors.iter().filter(|actor| actor.present).count();
+        let mut report = self.fleet.report(self.started.elapsed());
+        let present = report.actors.iter().filter(|actor| actor.present).count();
         if present != self.present {
-            let counters = self.fleet.counters();
+            let counters = report.counters;
             info!(actors = present, before = self.present, ?counters, "the fleet changed");
             self.present = present;
         }
-        let rejected = self.router.rejected();
-        self.channels.report.send_replace(FleetReport { actors, rejected });
+        report.rejected = self.router.rejected();
+        self.channels.report.send_replace(report);
     }
 
     fn handle(&mut self, event: FleetEvent) {

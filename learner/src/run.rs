@@ -2,7 +2,7 @@
 
 use crate::error::LearnerError;
 use crate::ingest::{self, Ingest, ToIngest};
-use crate::network::{self, Channels, FleetReport, TO_NETWORK, ToNetwork};
+use crate::network::{self, Channels, TO_NETWORK, ToNetwork};
 use crate::router::{Bound, Door};
 use crate::startup::{self, Started};
 use crate::training::{self, End, FromTrainer, Setup};
@@ -17,7 +17,7 @@ use thermoflow::durable;
 use thermoflow::process;
 use thermoflow::protocol::address::{Address, AddressError};
 use thermoflow::protocol::secure::KeySource;
-use thermoflow::protocol::{Blob, Fleet, FleetSettings, ToActor, encode};
+use thermoflow::protocol::{Blob, Fleet, FleetReport, FleetSettings, ToActor, encode};
 use thermoflow::task::{self, Task};
 use thermoflow::units::PolicyVersion;
 use tokio::sync::{mpsc, watch};
@@ -130,7 +130,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         stop,
         outbox: from_trainer,
         flush: flush(mode, to_ingest.clone()),
-        peers: Box::new(move || reports.borrow().clone()),
+        fleet: Box::new(move || reports.borrow().clone()),
     };
     let training = spawn("training", move || training::run(setup))?;
 

@@ -271,7 +271,8 @@ impl LearnerConfig {
         within("learner.checkpoint_every", self.checkpoint_every, 1..=MOST_ROUNDS)?;
         within("learner.keep_checkpoints", self.keep_checkpoints, 1..=MOST_BATCH)?;
         within("learner.max_staleness", self.max_staleness, 1..=MOST_ROUNDS)?;
-        within("learner.max_skipped", self.max_skipped, 1..=MOST_ROUNDS)
+        within("learner.max_skipped", self.max_skipped, 1..=MOST_ROUNDS)?;
+        within("learner.rescore", self.rescore, 0.0..=1.0)
     }
 }
 

@@ -152,6 +152,7 @@ mirror! {
         keep_checkpoints: Option<usize>,
         max_staleness: Option<u64>,
         max_skipped: Option<u64>,
+        rescore: Option<f64>,
     }
     /// Mirrors [`OfflineConfig`].
     RawOffline { sample: Option<usize>, share: Option<f64>, seed: Option<u64>, }
@@ -379,6 +380,7 @@ impl RawLearner {
             keep_checkpoints: self.keep_checkpoints.unwrap_or(3),
             max_staleness: self.max_staleness.unwrap_or(200),
             max_skipped: self.max_skipped.unwrap_or_else(super::resolved::max_skipped),
+            rescore: self.rescore.unwrap_or(0.01),
         }
     }
 }

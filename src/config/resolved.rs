@@ -271,6 +271,10 @@ pub struct LearnerConfig {
     /// Gradient steps in a row that may be skipped because loss or gradient is not finite; then the run stops.
     #[serde(default = "max_skipped")]
     pub max_skipped: u64,
+    /// Share of the trajectories received whose object the learner scores again; an actor whose score differs is shut out.
+    /// 0: none. Applies to tables, trees, RNA and grids, not to models and programs of a user.
+    #[serde(default)]
+    pub rescore: f64,
 }
 
 /// Of runs that were begun before there was this key, and of configurations that do not say.

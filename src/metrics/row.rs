@@ -1,5 +1,6 @@
 //! One report of a run.
 
+use crate::protocol::Counters;
 use crate::protocol::secure::Rejected;
 use serde::{Deserialize, Serialize};
 
@@ -16,16 +17,28 @@ pub enum WaitingFor {
     Learner,
 }
 
-/// What one actor has sent.
+/// How one actor is doing. One that was restarted is another.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ActorCount {
     /// Its name.
     pub name: String,
-    /// Trajectories committed, over all its incarnations.
+    /// Trajectories taken from it since the learner started.
     pub trajectories: u64,
+    /// It was heard within the lease.
+    pub present: bool,
+    /// Shut out: a score of its was wrong.
+    pub quarantined: bool,
     /// Seconds since it was last heard of.
     pub silent_seconds: f64,
+    /// Trajectories taken from it per second since the last report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trajectories_per_second: Option<f64>,
+    /// How many versions behind what it last sent was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staleness: Option<u64>,
+    /// Times it was lost: silent for a lease, or its connection broken.
+    pub dropped: u64,
 }
 
 /// A report. Numbers that there are none of yet are left out of the line. Keys that a later version adds are ignored
@@ -100,19 +113,23 @@ pub struct MetricsRow {
     pub trajectories_per_second: Option<f64>,
     /// Which side kept the other waiting since the last report.
     pub waiting_for: WaitingFor,
-    /// The actors by name.
+    /// What went wrong in the fleet since the learner started; left out where there is none (offline training, bench).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<Counters>,
+    /// The actors remembered, present or not.
     pub actors: Vec<ActorCount>,
 }
 
 impl MetricsRow {
     /// The numbers of the row as (series, value), by the names of the line's keys; actors' as `actor/<name>/<key>`,
-    /// reasons to reject as `rejected/<reason>`.
+    /// reasons to reject as `rejected/<reason>`, the fleet's as `fleet/<key>`.
     /// `waiting_for` has no series. Numbers that are not finite are left out, as in the line.
     pub fn series(&self) -> Vec<(String, f64)> {
         let row = serde_json::to_value(self).expect("a row is plain data");
         let mut series = Vec::new();
         add_numbers("", &row, &mut series);
         add_numbers("rejected/", &row["rejected"], &mut series);
+        add_numbers("fleet/", &row["fleet"], &mut series);
         for actor in row["actors"].as_array().into_iter().flatten() {
             add_numbers(
                 &format!("actor/{}/", actor["name"].as_str().unwrap_or_default()),
@@ -143,6 +160,7 @@ mod tests {
             name: "a".into(),
             trajectories: 7,
             silent_seconds: 0.5,
+            ..ActorCount::default()
         }];
         let row = MetricsRow {
             round: 3,
@@ -153,14 +171,23 @@ mod tests {
                 forged: 4,
                 ..Rejected::default()
             }),
+            fleet: Some(Counters {
+                gaps: 4,
+                ..Counters::default()
+            }),
             actors,
             ..Default::default()
         };
         let series = row.series();
         let get = |name: &str| series.iter().find(|(n, _)| n == name).map(|(_, value)| *value);
         assert_eq!(
-            (get("modes"), get("loss_online"), get("actor/a/trajectories")),
-            (Some(2.0), Some(1.5), Some(7.0))
+            (
+                get("modes"),
+                get("loss_online"),
+                get("actor/a/trajectories"),
+                get("fleet/gaps")
+            ),
+            (Some(2.0), Some(1.5), Some(7.0), Some(4.0))
         );
         assert_eq!(
             (get("mean_y"), get("loss_replay"), get("round"), get("actors")),

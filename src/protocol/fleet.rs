@@ -6,14 +6,17 @@
 //! stuck connection holds back is bounded by what its actor asked for.
 
 mod events;
+mod membership;
+mod quarantine;
 mod work;
 
-pub use events::{Action, Commit, Counters, Event, FleetSettings, PeerReport, Route};
+pub use events::{Action, Commit, Counters, Event, FleetReport, FleetSettings, PeerReport, Route};
 
 use super::messages::{ActorStatus, Blob, Hello, ToActor, ToLearner, Waiting, Welcome};
 use super::peer::Peer;
+use super::rescore::Rescore;
 use super::rounds::{Offer, Rounds};
-use super::{Check, LEASE, RESEND, WireError};
+use super::{Check, RESEND, WireError};
 use crate::config::Mode;
 use crate::rollout::Trajectory;
 use crate::task::Task;
@@ -23,9 +26,6 @@ use std::time::Duration;
 
 /// Most actors remembered at once, present or not.
 const MAX_PEERS: usize = 4096;
-
-/// An actor that was absent for this long is forgotten, but for the number of its next trajectory.
-const FORGET: Duration = LEASE.saturating_mul(30);
 
 /// Numbers of trajectories stay far below what the replay can store (63 bits).
 const MAX_SEQ: Seq = Seq(1 << 62);
@@ -38,6 +38,9 @@ pub struct Fleet {
     attachment: Option<Blob>,
     window: usize,
     check: Check,
+    rescore: Option<Rescore>,
+    /// Incarnations from which nothing is taken any more, and why; at most [`MAX_PEERS`].
+    quarantined: BTreeMap<Incarnation, String>,
     known: HashMap<Incarnation, Seq>,
     peers: BTreeMap<Incarnation, Peer>,
     routes: HashMap<Route, Incarnation>,
@@ -69,6 +72,8 @@ impl Fleet {
             run,
             window: super::window(&config),
             check: Check::new(&config, task),
+            rescore: Rescore::new(&config, task),
+            quarantined: BTreeMap::new(),
             config: serde_json::to_string(&config).expect("a configuration is plain data"),
             attachment,
             known,
@@ -80,22 +85,6 @@ impl Fleet {
             finished: false,
             counters: Counters::default(),
         }
-    }
-
-    /// What went wrong so far.
-    pub fn counters(&self) -> Counters {
-        self.counters
-    }
-
-    /// All actors remembered.
-    pub fn peers(&self) -> impl Iterator<Item = PeerReport> {
-        self.peers.iter().map(|(&incarnation, peer)| PeerReport {
-            name: peer.name.clone(),
-            incarnation,
-            present: peer.present,
-            taken: peer.taken,
-            status: peer.status,
-        })
     }
 
     /// Takes one event and appends what is to be done, in order.
@@ -127,8 +116,7 @@ impl Fleet {
         let Some(peer) = self.peers.get_mut(&incarnation) else {
             return;
         };
-        peer.heard = now;
-        let returned = !std::mem::replace(&mut peer.present, true);
+        let returned = peer.hear(now);
         match message {
             ToLearner::Hello(_) => {}
             ToLearner::Trajectories { first, batch } => self.trajectories(now, incarnation, first, batch, out),
@@ -140,12 +128,16 @@ impl Fleet {
             }
         }
         if returned {
+            self.counters.returned += 1;
             self.assign(now, out);
         }
     }
 
     fn hello(&mut self, now: Duration, route: Route, hello: Hello, out: &mut Vec<Action>) {
         let incarnation = hello.incarnation;
+        if self.shut_out(&route, incarnation, out) {
+            return;
+        }
         if !self.peers.contains_key(&incarnation) && self.peers.len() >= MAX_PEERS {
             return self.refuse(route, format!("there are {MAX_PEERS} actors already"), out);
         }
@@ -170,9 +162,8 @@ impl Fleet {
             self.routes.remove(&old);
         }
         self.routes.insert(route.clone(), incarnation);
-        peer.heard = now;
         peer.hello = hello;
-        peer.connect(route.clone());
+        self.counters.returned += u64::from(peer.connect(route.clone(), now));
         let welcome = Welcome {
             run: self.run.clone(),
             config: self.config.clone(),
@@ -245,7 +236,9 @@ impl Fleet {
             );
             return self.disconnected(now, &route, out);
         }
-        self.accept(incarnation, batch, old, out);
+        if self.agrees(now, incarnation, accepted, fresh, out) {
+            self.accept(incarnation, batch, old, out);
+        }
     }
 
     /// Hands everything after the first `old` trajectories of a checked batch on.
@@ -254,6 +247,8 @@ impl Fleet {
             return;
         };
         let fresh = batch.len() - old;
+        let newest = self.newest.max(self.published);
+        peer.staleness = Peer::staleness(newest, &batch[old..]);
         let numbered = (peer.accepted.0..).map(Seq).zip(batch.into_iter().skip(old));
         let rows: Vec<_> = numbered
             .filter(|(_, trajectory)| match &mut self.rounds {
@@ -270,7 +265,7 @@ impl Fleet {
             actor,
             rows,
             next,
-            newest: self.newest.max(self.published),
+            newest,
         }));
         self.complete(out);
     }
@@ -341,26 +336,6 @@ impl Fleet {
                 }
             }
         }
-    }
-
-    fn tick(&mut self, now: Duration, out: &mut Vec<Action>) {
-        let silent: Vec<_> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.is_silent(now))
-            .map(|(&id, _)| id)
-            .collect();
-        for incarnation in silent {
-            self.lose(now, incarnation, out);
-        }
-        let routes = &mut self.routes;
-        self.peers.retain(|_, peer| {
-            let forget = !peer.present && peer.in_flight() == 0 && now >= peer.heard + FORGET;
-            if let Some(route) = peer.route.as_ref().filter(|_| forget) {
-                routes.remove(route);
-            }
-            !forget
-        });
     }
 
     fn finish(&mut self, out: &mut Vec<Action>) {

@@ -14,6 +14,7 @@ mod fleet;
 mod messages;
 mod outbox;
 mod peer;
+mod rescore;
 mod rounds;
 pub mod secure;
 #[cfg(test)]
@@ -26,7 +27,7 @@ pub use check::{Check, Rejection};
 pub use codec::{MAX_BATCH, MAX_TO_ACTOR, MAX_TO_LEARNER, WireError, decode_to_actor, decode_to_learner, encode};
 pub use envelope::PROTOCOL;
 pub use fleet::{
-    Action as FleetAction, Commit, Counters, Event as FleetEvent, Fleet, FleetSettings, PeerReport, Route,
+    Action as FleetAction, Commit, Counters, Event as FleetEvent, Fleet, FleetReport, FleetSettings, PeerReport, Route,
 };
 pub use messages::{ActorStatus, Blob, Hello, ToActor, ToLearner, Waiting, Welcome};
 

@@ -3,6 +3,7 @@
 use super::fleet::Route;
 use super::messages::{ActorStatus, Hello};
 use super::{LEASE, RESEND};
+use crate::rollout::Trajectory;
 use crate::units::{PolicyVersion, Seq};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,10 @@ pub(super) struct Peer {
     pub committed: Seq,
     /// Trajectories taken in this life of the learner.
     pub taken: u64,
+    /// How many versions behind what was last taken was.
+    pub staleness: Option<u64>,
+    /// Times it was lost.
+    pub dropped: u64,
     pub status: ActorStatus,
     weights_sent: Option<(PolicyVersion, Duration)>,
     pub work_sent: Duration,
@@ -38,17 +43,31 @@ impl Peer {
             accepted: next,
             committed: next,
             taken: 0,
+            staleness: None,
+            dropped: 0,
             status: ActorStatus::default(),
             weights_sent: None,
             work_sent: now,
         }
     }
 
-    /// A new connection: what was sent on the old one may be lost.
-    pub fn connect(&mut self, route: Route) {
+    /// A new connection: what was sent on the old one may be lost. True when the actor was lost and is back.
+    pub fn connect(&mut self, route: Route, now: Duration) -> bool {
         self.route = Some(route);
-        self.present = true;
         self.weights_sent = None;
+        self.hear(now) && self.dropped > 0
+    }
+
+    /// It said something. True when it was absent.
+    pub fn hear(&mut self, now: Duration) -> bool {
+        self.heard = now;
+        !std::mem::replace(&mut self.present, true)
+    }
+
+    /// How many versions behind the newest the oldest weights of a batch are.
+    pub fn staleness(newest: Option<PolicyVersion>, batch: &[Trajectory]) -> Option<u64> {
+        let oldest = batch.iter().map(|trajectory| trajectory.policy_version).min()?;
+        Some(newest?.0.saturating_sub(oldest.0))
     }
 
     pub fn is_silent(&self, now: Duration) -> bool {

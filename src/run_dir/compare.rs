@@ -7,7 +7,7 @@ use toml::Value;
 
 /// Keys that a resumed run may change: how long it goes on, where and how it computes, what it reports and keeps. All
 /// others shape what is sampled and learnt.
-pub const MAY_CHANGE: [&str; 10] = [
+pub const MAY_CHANGE: [&str; 11] = [
     "train.rounds",
     "actor.device",
     "actor.threads",
@@ -18,6 +18,7 @@ pub const MAY_CHANGE: [&str; 10] = [
     "learner.checkpoint_every",
     "learner.keep_checkpoints",
     "learner.max_skipped",
+    "learner.rescore",
 ];
 
 /// A key on which two configurations differ.

@@ -158,6 +158,10 @@ impl Scorer for GridScorer {
         let scores = objects.iter().map(|object| self.y(object)).collect();
         Some((objects, scores))
     }
+
+    fn is_repeatable(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

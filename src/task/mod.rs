@@ -254,6 +254,12 @@ pub trait Scorer: Debug + Send + Sync {
         None
     }
 
+    /// True when scoring an object again costs next to nothing and gives the same, on another machine too but for rounding.
+    /// The learner then scores a share of what actors send again.
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
     /// How the oracle behind the scores is doing; all zero where there is none.
     fn health(&self) -> oracle::OracleHealth {
         oracle::OracleHealth::default()

@@ -135,6 +135,10 @@ impl Scorer for TableScorer {
         }
         Some((objects, self.table.scores().to_vec()))
     }
+
+    fn is_repeatable(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod actors;
 mod examples;
 
 use crate::ingest::{self, Ingest};
-use crate::network::{self, Channels, FleetReport, TO_NETWORK, ToNetwork};
+use crate::network::{self, Channels, TO_NETWORK, ToNetwork};
 use crate::router::{Bound, Door};
 use crate::training::ToTrainer;
 use actors::Load;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thermoflow::config::{Mode, RawConfig, RunConfig};
-use thermoflow::protocol::{Blob, Fleet, FleetSettings, ToActor, encode};
+use thermoflow::protocol::{Blob, Fleet, FleetReport, FleetSettings, ToActor, encode};
 use thermoflow::replay::{Received, Store};
 use thermoflow::rollout::Trajectory;
 use thermoflow::task::Task;

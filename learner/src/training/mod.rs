@@ -11,7 +11,6 @@ mod recorder;
 #[cfg(test)]
 mod tests;
 
-use crate::FleetReport;
 use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender};
 use recorder::Recorder;
@@ -21,7 +20,7 @@ use std::time::Instant;
 use thermoflow::checkpoint::{self, Checkpoint, TrainerState};
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::durable;
-use thermoflow::protocol::weights;
+use thermoflow::protocol::{FleetReport, weights};
 use thermoflow::rollout::Trajectory;
 use thermoflow::scoring::ScoreInput;
 use thermoflow::task::Task;
@@ -65,7 +64,7 @@ pub enum FromTrainer {
 pub type Flush = Box<dyn Fn() -> anyhow::Result<()> + Send>;
 
 /// What is known of the actors now, and of who else came, for reports.
-pub type Peers = Box<dyn Fn() -> FleetReport + Send>;
+pub type FleetNow = Box<dyn Fn() -> FleetReport + Send>;
 
 /// Where training starts and whom it talks to.
 pub struct Setup {
@@ -87,8 +86,8 @@ pub struct Setup {
     pub outbox: Sender<FromTrainer>,
     /// See [`Flush`].
     pub flush: Flush,
-    /// See [`Peers`].
-    pub peers: Peers,
+    /// See [`FleetNow`].
+    pub fleet: FleetNow,
 }
 
 /// How training ended.
@@ -147,9 +146,9 @@ impl Training {
             stop,
             outbox,
             flush,
-            peers,
+            fleet,
         } = setup;
-        let recorder = Recorder::open(&run_dir, &state, task.modes.len(), peers)?;
+        let recorder = Recorder::open(&run_dir, &state, task.modes.len(), fleet)?;
         let (checkpointed, seconds_before) = (state.round, state.seconds);
         let started = Instant::now();
         Ok(Self {

@@ -1,10 +1,9 @@
 //! What training writes down: rows of metrics.jsonl, TensorBoard series, lines of progress.
 
-use super::Peers;
-use crate::FleetReport;
+use super::FleetNow;
 use anyhow::Context;
 use serde_json::json;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use thermoflow::checkpoint::TrainerState;
@@ -14,7 +13,7 @@ use thermoflow::protocol::{PeerReport, Waiting};
 use thermoflow::replay::Dataset;
 use thermoflow::task::oracle::OracleHealth;
 use thermoflow::trainer::StepReport;
-use thermoflow::units::PolicyVersion;
+use thermoflow::units::{Incarnation, PolicyVersion};
 
 /// Lines of progress come at most this often.
 const LINE_EVERY: Duration = Duration::from_millis(200);
@@ -29,12 +28,14 @@ const WAITING_SHARE: f64 = 0.3;
 pub(super) struct Recorder {
     log: MetricsLog,
     events: EventWriter,
-    peers: Peers,
+    fleet: FleetNow,
     modes_listed: usize,
     online: StepReport,
     replay: Option<StepReport>,
     staleness: Vec<u64>,
     waited: Duration,
+    /// How many trajectories each actor had sent at the last report.
+    taken: HashMap<Incarnation, u64>,
     /// When the last report was made, and with how many trajectories.
     reported: (Instant, u64),
     /// When lines were written, and how many trajectories had been trained on.
@@ -43,7 +44,7 @@ pub(super) struct Recorder {
 
 impl Recorder {
     /// Opens the files of a run and forgets what they say of rounds after the state's: those are done again.
-    pub fn open(run_dir: &Path, state: &TrainerState, modes_listed: usize, peers: Peers) -> anyhow::Result<Self> {
+    pub fn open(run_dir: &Path, state: &TrainerState, modes_listed: usize, fleet: FleetNow) -> anyhow::Result<Self> {
         let (mut log, _) = MetricsLog::open(&run_dir.join("metrics.jsonl"))?;
         log.truncate_after(state.round)?;
         let dir = run_dir.join("tensorboard");
@@ -52,11 +53,12 @@ impl Recorder {
         Ok(Self {
             log,
             events,
-            peers,
+            fleet,
             modes_listed,
             online: StepReport::default(),
             replay: None,
             staleness: Vec::new(),
+            taken: HashMap::new(),
             waited: Duration::ZERO,
             reported: (Instant::now(), state.trajectories),
             lines: VecDeque::new(),
@@ -97,21 +99,16 @@ impl Recorder {
         let rate = (state.trajectories - self.reported.1) as f64 / elapsed;
         let [forward, backward, log_z, log_flow] =
             self.online.gradient_norms.map(|norm| Some(norm).filter(|&n| n > 0.0));
-        let FleetReport {
-            actors: peers,
-            rejected,
-        } = (self.peers)();
+        let fleet = (self.fleet)();
+        let peers = &fleet.actors;
         let oracle = |count: fn(&OracleHealth) -> u64| {
             let asked = peers.iter().any(|peer| peer.status.oracle.calls > 0);
             asked.then(|| peers.iter().map(|peer| count(&peer.status.oracle)).sum())
         };
         let (oracle_calls, oracle_failed) = (oracle(|o| o.calls), oracle(|o| o.failed));
         let (oracle_timeouts, oracle_restarts) = (oracle(|o| o.timeouts), oracle(|o| o.restarts));
-        let actors = peers.into_iter().map(|peer| ActorCount {
-            name: peer.name.to_string(),
-            trajectories: peer.taken,
-            ..ActorCount::default()
-        });
+        let actors = peers.iter().map(|peer| self.actor_count(peer, elapsed)).collect();
+        self.taken = peers.iter().map(|peer| (peer.incarnation, peer.taken)).collect();
         MetricsRow {
             round: state.round,
             seconds: state.seconds,
@@ -135,10 +132,27 @@ impl Recorder {
             oracle_failed,
             oracle_timeouts,
             oracle_restarts,
-            rejected: Some(rejected).filter(|rejected| *rejected != Rejected::default()),
+            rejected: Some(fleet.rejected).filter(|rejected| *rejected != Rejected::default()),
             trajectories_per_second: Some(rate).filter(|rate| rate.is_finite()),
             waiting_for: self.waiting_for(inbox_full),
-            actors: actors.collect(),
+            fleet: Some(fleet.counters),
+            actors,
+        }
+    }
+
+    /// One actor's part of a row that is written `elapsed` seconds after the last.
+    fn actor_count(&self, peer: &PeerReport, elapsed: f64) -> ActorCount {
+        let before = self.taken.get(&peer.incarnation).copied().unwrap_or_default();
+        let rate = peer.taken.saturating_sub(before) as f64 / elapsed;
+        ActorCount {
+            name: peer.name.to_string(),
+            trajectories: peer.taken,
+            present: peer.present,
+            quarantined: peer.quarantined,
+            silent_seconds: peer.silent.as_secs_f64(),
+            trajectories_per_second: Some(rate).filter(|rate| rate.is_finite()),
+            staleness: peer.staleness,
+            dropped: peer.dropped,
         }
     }
 
@@ -189,7 +203,7 @@ impl Recorder {
             "staleness_p50": quantile(&mut staleness, 0.5),
             "staleness_max": quantile(&mut staleness, 1.0),
             "waiting_for": self.waiting_for(false),
-            "actors": (self.peers)().actors.iter().map(actor).collect::<Vec<_>>(),
+            "actors": (self.fleet)().actors.iter().map(actor).collect::<Vec<_>>(),
         })
     }
 }
@@ -204,6 +218,8 @@ fn actor(peer: &PeerReport) -> serde_json::Value {
     json!({
         "name": &*peer.name,
         "present": peer.present,
+        "quarantined": peer.quarantined,
+        "silent_seconds": peer.silent.as_secs_f64(),
         "taken": peer.taken,
         "outbox": peer.status.outbox,
         "oracle": peer.status.oracle,

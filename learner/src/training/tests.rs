@@ -50,7 +50,7 @@ fn train(
         stop,
         outbox,
         flush: Box::new(|| Ok(())),
-        peers: Box::new(Default::default),
+        fleet: Box::new(FleetReport::default),
     };
     let thread = std::thread::spawn(move || run(setup));
     let made = act(config, &task, &from, &to, stop_at);

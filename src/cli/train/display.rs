@@ -53,10 +53,11 @@ impl Watcher for Display {
         } else if report.is_complete() || self.printed.is_none_or(|at| at.elapsed() >= PLAIN_EVERY) {
             self.printed = Some(Instant::now());
             self.line(&format!(
-                "round {}/{} · {}",
+                "round {}/{} · {} · {}",
                 report.round,
                 report.rounds,
-                report.numbers()
+                report.numbers(),
+                report.membership()
             ));
         }
     }

@@ -51,11 +51,16 @@ pub struct Report {
 pub struct Actor {
     pub name: String,
     pub present: bool,
+    pub quarantined: bool,
+    pub silent_seconds: f64,
     pub taken: u64,
     pub outbox: u64,
     pub waiting: String,
     pub oracle: OracleHealth,
 }
+
+/// Seconds of silence that are worth a word: actors send a heartbeat every two.
+const LONG_SILENCE: f64 = 4.0;
 
 /// A number, or a dash where there is none yet.
 fn number(value: Option<f64>, digits: usize) -> String {
@@ -83,12 +88,32 @@ impl Report {
         )
     }
 
+    /// Who of the known actors is here, and the longest silence among them when it is worth a word.
+    pub fn membership(&self) -> String {
+        let present = || self.actors.iter().filter(|actor| actor.present);
+        let quarantined = match self.actors.iter().filter(|actor| actor.quarantined).count() {
+            0 => String::new(),
+            count => format!(", {count} in quarantine"),
+        };
+        let silent = present()
+            .max_by(|a, b| a.silent_seconds.total_cmp(&b.silent_seconds))
+            .filter(|actor| actor.silent_seconds >= LONG_SILENCE)
+            .map(|actor| format!(", {} silent for {:.0} s", actor.name, actor.silent_seconds));
+        format!(
+            "{} of {} actors{quarantined}{}",
+            present().count(),
+            self.actors.len(),
+            silent.unwrap_or_default()
+        )
+    }
+
     /// One line on all actors.
     pub fn actors(&self) -> String {
-        let mut text = String::new();
+        let mut text = self.membership();
         for actor in &self.actors {
             let state = match (actor.present, actor.waiting.as_str()) {
-                (false, _) => "absent".into(),
+                _ if actor.quarantined => "in quarantine".into(),
+                (false, _) => format!("absent for {:.0} s", actor.silent_seconds),
                 (true, "nothing" | "") => "rolling out".into(),
                 (true, what) => format!("waits for {what}"),
             };
@@ -96,13 +121,7 @@ impl Report {
                 0 => String::new(),
                 failed => format!(", {failed} without a score"),
             };
-            let _ = write!(
-                text,
-                "{}{}: {} ({state}{failed})",
-                if text.is_empty() { "" } else { " · " },
-                actor.name,
-                actor.taken
-            );
+            let _ = write!(text, " · {}: {} ({state}{failed})", actor.name, actor.taken);
         }
         text
     }
@@ -147,6 +166,30 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_here_is_said_and_who_is_silent() {
+        let actor = |name: &str, present, silent_seconds| Actor {
+            name: name.into(),
+            present,
+            silent_seconds,
+            ..Actor::default()
+        };
+        let mut report = Report {
+            actors: vec![actor("a", true, 0.3), actor("b", false, 40.0), actor("c", true, 1.0)],
+            ..Report::default()
+        };
+        assert_eq!(report.membership(), "2 of 3 actors");
+        report.actors[2].silent_seconds = 7.2;
+        report.actors[1].quarantined = true;
+        assert_eq!(report.membership(), "2 of 3 actors, 1 in quarantine, c silent for 7 s");
+        report.actors[1].quarantined = false;
+        assert!(
+            report.actors().contains("b: 0 (absent for 40 s)"),
+            "{}",
+            report.actors()
+        );
+    }
 
     #[test]
     fn lines_of_the_learner_are_understood() {

@@ -3,10 +3,13 @@
 use crate::config::RunConfig;
 use crate::protocol::WireError;
 use crate::protocol::messages::{ActorStatus, Blob, ToActor, ToLearner};
+use crate::protocol::secure::Rejected;
 use crate::rollout::Trajectory;
 use crate::units::{Incarnation, PolicyVersion, Seq};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A connection, as the transport names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,8 +90,9 @@ pub struct FleetSettings {
     pub early: Vec<Trajectory>,
 }
 
-/// What went wrong, counted; and what was reassigned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What went wrong since the learner started, counted; and what was reassigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counters {
     /// Trajectories that had come before.
     pub duplicates: u64,
@@ -104,6 +108,12 @@ pub struct Counters {
     pub over_window: u64,
     /// Places of rounds given to another actor.
     pub reassigned: u64,
+    /// Times that an actor was lost: silent for a lease, its connection broken, or gone with a goodbye.
+    pub dropped: u64,
+    /// Times that a lost one came back.
+    pub returned: u64,
+    /// Actors shut out because a score of theirs was wrong.
+    pub quarantined: u64,
 }
 
 /// What is known of an actor.
@@ -115,8 +125,27 @@ pub struct PeerReport {
     pub incarnation: Incarnation,
     /// Heard from within the lease.
     pub present: bool,
+    /// Shut out: a score of its was wrong.
+    pub quarantined: bool,
+    /// Since it was last heard.
+    pub silent: Duration,
     /// Trajectories taken from it in this life of the learner.
     pub taken: u64,
+    /// How many versions behind the newest weights what it last sent was.
+    pub staleness: Option<u64>,
+    /// Times it was lost.
+    pub dropped: u64,
     /// What it last said of itself.
     pub status: ActorStatus,
+}
+
+/// What is known of the fleet.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FleetReport {
+    /// All actors remembered, present or not.
+    pub actors: Vec<PeerReport>,
+    /// What went wrong so far.
+    pub counters: Counters,
+    /// What was not let in or did not open; whoever holds the connections counts it.
+    pub rejected: Rejected,
 }

@@ -77,15 +77,4 @@ impl Fleet {
             self.lose(now, incarnation, out);
         }
     }
-
-    /// An actor is gone or silent: others do what it owes. It may return.
-    pub(super) fn lose(&mut self, now: Duration, incarnation: Incarnation, out: &mut Vec<Action>) {
-        if let Some(peer) = self.peers.get_mut(&incarnation) {
-            peer.present = false;
-        }
-        if let Some(rounds) = &mut self.rounds {
-            self.counters.reassigned += rounds.release(incarnation) as u64;
-            self.assign(now, out);
-        }
-    }
 }

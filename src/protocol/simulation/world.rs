@@ -1,272 +1,181 @@
-//! The simulated world: processes, connections and a disk, driven by weighted random events.
+//! The simulated world: hosts, links and a disk, driven by weighted random events. One event at a time.
 
 mod actors;
+mod disk;
+mod faults;
+mod invariants;
 mod learner;
+mod network;
 
-use super::{example_config, example_task, example_trajectory};
+use super::{Schedule, example_task, example_trajectory};
 use crate::config::Mode;
-use crate::protocol::actor_session::{Action as ActorAction, ActorSession, Event as ActorEvent, Exit};
-use crate::protocol::fleet::{Action as FleetAction, Commit, Event as FleetEvent, Fleet, FleetSettings, Route};
-use crate::protocol::messages::{Blob, Hello, ToActor, ToLearner};
-use crate::protocol::{LEASE, decode_to_actor, decode_to_learner, encode, window};
+use crate::protocol::actor_session::Event as ActorEvent;
+use crate::protocol::rescore::Rescore;
 use crate::random::{Purpose, Stream};
-use crate::rollout::{RollRequest, Trajectory};
-use crate::units::{Incarnation, PolicyVersion, Seq};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use actors::Actor;
+use disk::Disk;
+use invariants::Ledger;
+use learner::LearnerHost;
+use network::Network;
+use std::collections::VecDeque;
 use std::time::Duration;
 
-const ACTORS: usize = 4;
-const FAULTY_STEPS: usize = 1500;
-const QUIET_STEPS: usize = 30_000;
-const GIVE_UP: Duration = Duration::from_secs(1_000_000);
-/// Versions that a resumed free-running learner skips: it may have published that many since it last wrote one down.
-const RESERVE: u64 = 1000;
+/// Events after the last fault in which everything must come to its end, per actor and in all: several times what they
+/// usually take.
+const QUIET_STEPS: [usize; 2] = [1_000, 10_000];
 
-/// What survives any crash.
-#[derive(Default)]
-struct Disk {
-    rows: BTreeMap<(Incarnation, Seq), Trajectory>,
-    places: HashSet<(u64, u32)>,
-    checkpoint_round: u64,
-    reserved: u64,
-}
+/// Id of the run.
+const RUN: &str = "run";
 
-struct Learner {
-    fleet: Fleet,
-    pending: VecDeque<Commit>,
-    version: Option<PolicyVersion>,
-    /// Sync mode: the round under way; none when all are done.
-    round: Option<u64>,
-}
-
-struct Connection {
-    route: Route,
-    to_learner: VecDeque<ToLearner>,
-    to_actor: VecDeque<ToActor>,
-    /// Still open at the learner's end.
-    alive: bool,
-}
-
-struct Actor {
-    session: ActorSession,
-    incarnation: Incarnation,
-    connection: Option<Connection>,
-    /// What is rolled out, and with which weights.
-    rolling: Option<(RollRequest, PolicyVersion)>,
-    made: Vec<Trajectory>,
-    exit: Option<Exit>,
-}
+/// Events that are shown when a schedule fails.
+const SHOWN: usize = 400;
 
 pub(super) struct World {
-    mode: Mode,
+    schedule: Schedule,
     rng: Stream,
     now: Duration,
     faults: bool,
     disk: Disk,
-    learner: Option<Learner>,
+    network: Network,
+    learner: LearnerHost,
     actors: Vec<Actor>,
+    /// What was ever made, by whom.
+    ledger: Ledger,
+    /// Incarnations and links so far.
     names: u64,
+    /// The last events, where they are wanted.
+    trace: Option<VecDeque<String>>,
 }
 
 impl World {
-    /// A whole run; panics with the seed when an invariant breaks or the run does not end.
-    pub fn run(seed: u64, mode: Mode) {
-        let _shown = OnPanic(seed, mode);
-        let mut world = Self {
-            mode,
-            rng: Stream::new(seed, Purpose::Bench, mode as u64, 0),
-            now: Duration::ZERO,
-            faults: true,
-            disk: Disk::default(),
-            learner: None,
-            actors: Vec::new(),
-            names: 0,
-        };
-        world.actors = (0..ACTORS).map(|_| world.new_actor()).collect();
-        world.start_learner();
-        for _ in 0..FAULTY_STEPS {
+    /// A whole run; panics when an invariant breaks or the run does not end.
+    pub fn run(seed: u64, mode: Mode, traced: bool) {
+        let mut world = Self::new(Schedule::draw(seed, mode), seed, traced);
+        for _ in 0..world.schedule.steps {
             world.step();
-            world.check();
         }
-        world.faults = false;
         world.end();
     }
 
-    /// No more faults: everything must come to a good end.
-    fn end(&mut self) {
-        if self.learner.is_none() {
-            self.start_learner();
+    fn new(schedule: Schedule, seed: u64, traced: bool) -> Self {
+        let rescore = Rescore::new(&schedule.config, &example_task());
+        let mut world = Self {
+            rng: Stream::new(seed, Purpose::Bench, schedule.mode() as u64, 0),
+            now: Duration::ZERO,
+            faults: true,
+            disk: Disk::default(),
+            network: Network::default(),
+            learner: LearnerHost::default(),
+            actors: Vec::new(),
+            ledger: Ledger::new(rescore),
+            names: 0,
+            trace: traced.then(VecDeque::new),
+            schedule,
+        };
+        world.note(|world| format!("{:?}", world.schedule));
+        world.actors = (0..world.schedule.actors).map(|_| world.new_actor()).collect();
+        if let Some((liar, from)) = world.schedule.liar {
+            world.actors[liar].lies_from = Some(from);
         }
-        let targets: Vec<_> = self.actors.iter().map(|actor| actor.made.len() as u64 + 10).collect();
-        let mut stopped = self.mode == Mode::Sync;
-        for _ in 0..QUIET_STEPS {
-            if self.actors.iter().all(|actor| actor.exit.is_some()) {
-                return self.check_end();
-            }
-            let delivered = self
-                .actors
-                .iter()
-                .zip(&targets)
-                .all(|(actor, target)| actor.session.oldest().0 >= *target);
-            if delivered && !stopped {
-                stopped = true;
-                (0..ACTORS).for_each(|actor| self.actor_event(actor, ActorEvent::Stop));
-            }
-            self.step();
-            self.check();
-        }
-        panic!(
-            "the fleet did not finish: {:?}",
-            self.actors.iter().map(|a| a.session.status()).collect::<Vec<_>>()
-        );
+        world.start_learner();
+        world
     }
 
-    fn check_end(&self) {
-        let config = example_config(self.mode);
-        if self.mode == Mode::Sync {
-            assert!(self.actors.iter().all(|actor| actor.exit == Some(Exit::Finished)));
-            let places = config.train.rounds as usize * config.train.batch;
-            assert_eq!(self.disk.rows.len(), places, "every place of every round, once");
+    fn mode(&self) -> Mode {
+        self.schedule.mode()
+    }
+
+    /// Notes an event, where events are wanted.
+    fn note(&mut self, event: impl FnOnce(&Self) -> String) {
+        if self.trace.is_none() {
             return;
         }
-        for actor in &self.actors {
-            assert!(matches!(actor.exit, Some(Exit::Stopped { .. })), "{:?}", actor.exit);
+        let line = format!("{:>9.3} s  {}", self.now.as_secs_f64(), event(self));
+        if let Some(trace) = &mut self.trace {
+            if trace.len() == SHOWN {
+                trace.pop_front();
+            }
+            trace.push_back(line);
         }
     }
 
     fn step(&mut self) {
-        let actor = self.rng.below(ACTORS);
-        match self.rng.below(1000) {
-            0..300 => self.deliver_to_learner(actor),
-            300..600 => self.deliver_to_actor(actor),
-            600..720 => self.finish_roll(actor),
-            720..820 => self.commit(),
-            820..860 => self.publish(),
-            860..962 => self.pass_time(),
-            fault if self.faults => self.fault(actor, fault),
-            _ => {}
+        if self.faults && self.rng.below(1000) < self.schedule.fault_rate {
+            return self.fault();
         }
-    }
-
-    fn fault(&mut self, actor: usize, kind: usize) {
-        match kind {
-            962..967 => self.lose_message(actor),
-            967..972 => self.repeat_message(actor),
-            972..980 => self.break_connection(actor),
-            980..984 => self.actors[actor] = self.new_actor(),
-            984..987 => self.crash_learner(),
-            987..996 if self.learner.is_none() => self.start_learner(),
-            996..998 => self.now += LEASE,
-            _ => {}
-        }
-    }
-
-    // Network and time.
-
-    fn deliver_to_learner(&mut self, number: usize) {
-        let Some(connection) = self.actors[number].connection.as_mut().filter(|c| c.alive) else {
-            return;
+        // With more actors more happens at a time.
+        let time = 400 / self.schedule.actors;
+        let first = match self.rng.below(900 + time) {
+            0..300 => 0,
+            300..600 => 1,
+            600..720 => 2,
+            720..800 => 3,
+            800..860 => 4,
+            860..900 => 5,
+            _ => return self.pass_time(),
         };
-        let Some(message) = connection.to_learner.pop_front() else {
-            return;
-        };
-        let message = decode_to_learner(&encode(&message)).expect("what is sent can be read");
-        let route = connection.route.clone();
-        self.fleet_event(FleetEvent::Received(route, message));
-    }
-
-    fn deliver_to_actor(&mut self, number: usize) {
-        let Some(connection) = &mut self.actors[number].connection else {
-            return;
-        };
-        if let Some(message) = connection.to_actor.pop_front() {
-            return self.actor_event(number, ActorEvent::Received(message));
-        }
-        // An end of file comes after everything before it; sometimes it never comes.
-        if !connection.alive && self.rng.below(3) > 0 {
-            self.actors[number].connection = None;
-            self.actor_event(number, ActorEvent::Disconnected("end of file".into()));
+        const KINDS: [fn(&mut World) -> bool; 6] = [
+            World::deliver_to_learner,
+            World::deliver_to_actor,
+            World::finish_roll,
+            World::commit,
+            World::report_commit,
+            World::train,
+        ];
+        // What there is nothing of gives its turn to the next.
+        let mut kinds = KINDS[first..].iter().chain(&KINDS[..first]);
+        if !kinds.any(|kind| kind(self)) {
+            self.pass_time();
         }
     }
 
-    fn lose_message(&mut self, number: usize) {
-        let Some(connection) = &mut self.actors[number].connection else {
-            return;
-        };
-        if self.rng.below(2) == 0 {
-            connection.to_learner.pop_front();
-        } else {
-            connection.to_actor.pop_front();
-        }
-    }
-
-    fn repeat_message(&mut self, number: usize) {
-        let Some(connection) = self.actors[number].connection.as_mut().filter(|c| c.alive) else {
-            return;
-        };
-        if let Some(message) = connection.to_learner.front().cloned() {
-            connection.to_learner.push_back(message);
-        }
-        if let Some(message) = connection.to_actor.front().cloned() {
-            connection.to_actor.push_back(message);
-        }
-    }
-
-    fn break_connection(&mut self, number: usize) {
-        let Some(connection) = &mut self.actors[number].connection else {
-            return;
-        };
-        connection.alive = false;
-        connection.to_learner.clear();
-        let route = connection.route.clone();
-        if self.rng.below(2) == 0 {
-            self.fleet_event(FleetEvent::Disconnected(route));
-        }
-    }
-
+    /// Time passes; whoever waits for it looks at the clock.
     fn pass_time(&mut self) {
-        self.now += Duration::from_millis(self.rng.below(600) as u64);
-        self.fleet_event(FleetEvent::Tick);
-        (0..ACTORS).for_each(|actor| self.actor_event(actor, ActorEvent::Tick));
+        // Many actors have more to say in the same time, and each event takes a step; in the end nobody is in a hurry, but
+        // whoever waits for a lease must see it end.
+        let most = if self.faults {
+            600 * 4 / self.schedule.actors.max(4)
+        } else {
+            600
+        };
+        self.now += Duration::from_millis(self.rng.below(most) as u64);
+        if self.learner.running.is_none() && self.now >= self.learner.back_at {
+            self.start_learner();
+        }
+        self.tick_learner();
+        for number in 0..self.actors.len() {
+            if self.actors[number].back_at.is_some_and(|at| self.now >= at) {
+                self.restart_actor(number);
+            }
+            self.actor_event(number, ActorEvent::Tick);
+        }
     }
 
-    // Invariants.
-
-    fn check(&self) {
-        let limit = window(&example_config(self.mode));
-        for actor in &self.actors {
-            let status = actor.session.status();
-            assert!(status.outbox as usize <= limit, "invariant 5: the outbox is bounded");
-            let oldest = actor.session.oldest().0;
-            for (seq, made) in actor.made.iter().enumerate().take(oldest as usize) {
-                let stored = self.disk.rows.get(&(actor.incarnation, Seq(seq as u64)));
-                let elsewhere = self.mode == Mode::Sync && self.disk.places.contains(&(made.round, made.index));
-                assert!(
-                    stored == Some(made) || elsewhere,
-                    "invariant 1: what was acknowledged is stored"
-                );
+    /// No more faults: everything must come to a good end.
+    fn end(&mut self) {
+        self.note(|_| "no more faults".into());
+        self.faults = false;
+        self.last_faults();
+        let [each, all] = QUIET_STEPS;
+        let mut stopped = false;
+        for _ in 0..all + each * self.schedule.actors {
+            if self.is_over() {
+                return self.check_end();
             }
+            if !stopped && self.mode() == Mode::Async && self.is_delivered() {
+                stopped = true;
+                (0..self.actors.len()).for_each(|number| self.actor_event(number, ActorEvent::Stop));
+            }
+            self.step();
         }
-        if let Some(learner) = &self.learner {
-            let rows: usize = learner.pending.iter().map(|commit| commit.rows.len()).sum();
-            assert!(
-                rows <= limit * learner.fleet.peers().count(),
-                "invariant 5: what waits for the disk is bounded"
-            );
-        }
+        panic!("liveness: the fleet did not finish: {}", self.state_of_actors());
     }
 }
 
-/// Names the seed when a run panics.
-struct OnPanic(u64, Mode);
-
-impl Drop for OnPanic {
+impl Drop for World {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!(
-                "simulation failed: seed {}, mode {:?}; add it to FAILED_ONCE",
-                self.0, self.1
-            );
+        if let Some(trace) = self.trace.as_ref().filter(|_| std::thread::panicking()) {
+            trace.iter().for_each(|line| eprintln!("{line}"));
         }
     }
 }

@@ -54,6 +54,10 @@ impl Scorer for TreeScorer {
         }
         Ok(scores)
     }
+
+    fn is_repeatable(&self) -> bool {
+        true
+    }
 }
 
 fn pairs_of(object: &[u8]) -> Result<Pairs, ScoreError> {

@@ -198,6 +198,10 @@ impl Scorer for TableFile {
     fn health(&self) -> OracleHealth {
         self.counters.read()
     }
+
+    fn is_repeatable(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,10 @@ impl Scorer for RnaScorer {
         };
         objects.iter().enumerate().map(&mut score).collect()
     }
+
+    fn is_repeatable(&self) -> bool {
+        true
+    }
 }
 
 /// Reads the bases of a state; the error is the end of a sentence about it.
