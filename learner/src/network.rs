@@ -42,7 +42,7 @@ pub(crate) enum ToNetwork {
     Stop,
 }
 
-/// What is known of the fleet; renewed every [`TICK`].
+/// What is known of the fleet; renewed several times a second.
 #[derive(Debug, Clone, Default)]
 pub struct FleetReport {
     /// All actors remembered.
