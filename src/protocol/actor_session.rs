@@ -368,3 +368,6 @@ impl ActorSession {
         out.push(Action::Exit(exit));
     }
 }
+
+#[cfg(test)]
+mod tests;
