@@ -1,9 +1,9 @@
 //! Trajectories made up for the bench: random walks that pass every check of the learner.
 
-use thermoflow::env::Action;
+use thermoflow::env::{Action, States};
 use thermoflow::random::{Purpose, Stream};
 use thermoflow::rollout::Trajectory;
-use thermoflow::task::Task;
+use thermoflow::task::{ScoreError, Task};
 use thermoflow::units::PolicyVersion;
 
 /// The weights that everything claims to be made with.
@@ -36,16 +36,24 @@ impl Objects {
     }
 }
 
-/// `[batches][batch]` random walks. Scores are made up, a function of the object: nothing here asks for true ones.
-pub(super) fn pool(task: &Task, batches: usize, batch: usize) -> Vec<Vec<Trajectory>> {
+/// `[batches][batch]` random walks with their true scores: the learner scores some of them again.
+pub(super) fn pool(task: &Task, batches: usize, batch: usize) -> Result<Vec<Vec<Trajectory>>, ScoreError> {
     let mut stream = Stream::new(0, Purpose::Bench, 0, 0);
-    let mut walk = |round, index| trajectory(task, &mut stream, round, index);
     (0..batches as u64)
-        .map(|round| (0..batch as u32).map(|index| walk(round, index)).collect())
+        .map(|round| {
+            let mut objects = States::new(task.env.state_width());
+            let walks: Vec<_> = (0..batch).map(|_| walk(task, &mut stream, &mut objects)).collect();
+            let scores = task.scorer.score(&objects)?;
+            let numbered = (0..).zip(walks.into_iter().zip(scores));
+            Ok(numbered
+                .map(|(index, (actions, y))| trajectory(task, &mut stream, actions, y, (round, index)))
+                .collect())
+        })
         .collect()
 }
 
-fn trajectory(task: &Task, stream: &mut Stream, round: u64, index: u32) -> Trajectory {
+/// The actions of a random walk; its object is added to `objects`.
+fn walk(task: &Task, stream: &mut Stream, objects: &mut States) -> Vec<Action> {
     let mut state = task.env.initial().to_vec();
     let mut actions = Vec::with_capacity(task.env.max_steps());
     while !task.env.is_complete(&state) {
@@ -54,7 +62,17 @@ fn trajectory(task: &Task, stream: &mut Stream, round: u64, index: u32) -> Traje
             actions.push(action);
         }
     }
-    let y = state.iter().map(|&byte| f32::from(byte)).sum::<f32>() / (255 * state.len()) as f32;
+    objects.push(&state);
+    actions
+}
+
+fn trajectory(
+    task: &Task,
+    stream: &mut Stream,
+    actions: Vec<Action>,
+    y: f32,
+    (round, index): (u64, u32),
+) -> Trajectory {
     Trajectory {
         beta: stream.uniform(1.0, 3.0) as f32,
         actions,

@@ -54,7 +54,7 @@ pub fn run(settings: Settings, dir: &Path) -> anyhow::Result<Value> {
     let config = configuration(&settings)?;
     let task = Task::load(&config.task)?;
     let count = (settings.seconds * PREPARED_PER_SECOND) as usize / settings.batch;
-    let pool = Arc::new(pool(&task, count.max(1), settings.batch));
+    let pool = Arc::new(pool(&task, count.max(1), settings.batch)?);
     let store = store_alone(&settings, &task, &pool, &dir.join("alone.sqlite"))?;
     let network = whole_way(&settings, config, task, pool, &dir.join("network.sqlite"))?;
     let Settings { actors, batch, .. } = settings;
