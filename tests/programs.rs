@@ -16,6 +16,8 @@ mod input;
 mod installation;
 #[path = "programs/oracle.rs"]
 mod oracle;
+#[path = "shared/processes.rs"]
+mod processes;
 #[path = "programs/readers.rs"]
 mod readers;
 #[cfg(unix)]

@@ -1,15 +1,12 @@
 //! Training with real processes: runs that are left alone, killed, interrupted and resumed.
 
+pub(super) use super::processes::{signal, wait_until};
 use super::{assert_fails, assert_refused, thermoflow};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 use thermoflow::checkpoint;
 use thermoflow::metrics::{MetricsRow, jsonl};
 use thermoflow::replay::Store;
-
-/// How long anything may take. Nothing is asserted about time; this ends a test that hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) fn config() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/tfbind8.toml")
@@ -40,14 +37,6 @@ pub(super) fn finish(child: Child) -> Output {
     output
 }
 
-pub(super) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 pub(super) fn rows(run: &Path) -> Vec<MetricsRow> {
     jsonl::read(&run.join("metrics.jsonl")).unwrap_or_default()
 }
@@ -71,16 +60,6 @@ fn children(pid: u32, program: &str) -> Vec<u32> {
 
 fn command_line(pid: u32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default()
-}
-
-pub(super) fn signal(name: &str, pid: u32) {
-    assert!(
-        Command::new("kill")
-            .args([name, &pid.to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
 }
 
 /// Every (round, place) once, every trajectory of every round.
