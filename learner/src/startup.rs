@@ -42,6 +42,7 @@ pub(crate) fn start(path: &Path, config: &RunConfig, task: &Task, resume: bool) 
     thermoflow::policy::set_threads(config.learner.threads);
     let mut trainer = Trainer::new(config, task)?;
     let mut state = restore(path, config, &run_dir, &mut trainer)?;
+    tell_of_loss(&store, &state)?;
     let versions = Versions::open(path)?;
     let (mut known, mut early) = (HashMap::new(), Vec::new());
     for actor in store.actors()? {
@@ -125,6 +126,22 @@ fn restore(
         run_id: run_id.clone(),
         ..state
     })
+}
+
+/// A checkpoint counts only what was committed, so a replay that holds less has lost some. SQLite takes a damaged log for
+/// the end of one that a crash cut short, and says nothing.
+fn tell_of_loss(store: &Store, state: &TrainerState) -> Result<(), StoreError> {
+    let held = store.counts()?.trajectories;
+    if held < state.trajectories {
+        warn!(
+            replay = %store.path().display(),
+            held,
+            counted = state.trajectories,
+            "the replay holds fewer trajectories than the checkpoint counted: its files were damaged or exchanged; the \
+             run goes on without what is missing"
+        );
+    }
+    Ok(())
 }
 
 /// Remembers the rounds before `next`, and returns what the replay holds of later ones.

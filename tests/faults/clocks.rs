@@ -56,7 +56,7 @@ fn wall_clocks_that_jump_lose_nothing() {
         fleet.advances(2);
         recovered.push(start.elapsed());
     }
-    assert!(seconds_in_replay(&fleet) >= 2 * YEAR, "the clock did jump");
+    assert!(seconds_in_replay(&fleet) > YEAR, "the clock did jump");
     fleet.finish();
     let row = Row {
         fault: "wall clock jumps by up to two years, async".into(),

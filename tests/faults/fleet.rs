@@ -219,29 +219,16 @@ impl Fleet {
         start.elapsed()
     }
 
-    /// Ends everybody well: in sync mode by the end of the run, in async mode by asking actors, then the learner, to stop.
+    /// Asks the actors to stop, which deliver what they have, then the learner.
     pub fn finish(&mut self) {
-        if self.mode == "sync" {
-            self.learner().signal("-TERM");
-            self.learner().finish();
-            let rounds = format!("--rounds={}", self.round() + 10);
-            self.start_learner(&[&rounds]);
-        } else {
-            self.ask_to_stop();
+        for number in 0..self.actors.len() {
+            self.actor(number).signal("-TERM");
         }
         for number in 0..self.actors.len() {
             self.actor(number).finish();
         }
-        if self.mode == "async" {
-            self.learner().signal("-TERM");
-        }
+        self.learner().signal("-TERM");
         self.learner().finish();
-    }
-
-    fn ask_to_stop(&mut self) {
-        for number in 0..self.actors.len() {
-            self.actor(number).signal("-TERM");
-        }
     }
 }
 

@@ -55,6 +55,9 @@ fn kills(mode: &'static str, test: u64) {
         // Sometimes the next one is killed before this one is back at work.
         row.recovered.extend(kill(&mut fleet, victim, dice.below(3) > 0));
     }
+    for number in 0..ACTORS {
+        fleet.delivers(number, 1);
+    }
     fleet.advances(2);
     fleet.finish();
     row.remarks = format!(
