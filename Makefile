@@ -9,7 +9,7 @@ CARGO_FLAGS := --workspace --release
 PROGRAM := $(or $(CARGO_TARGET_DIR),./target)/release/thermoflow
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda build train venv test lint audit clean
+.PHONY: help libtorch libtorch-cuda build train venv test faults lint audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: venv ## Run all tests: make test ARGS="replay" for those of that name
 	$(PYTHON) -m unittest discover --start-directory tools
 	cargo build $(CARGO_FLAGS)  # whole-program tests start the sibling programs, which cargo test does not build
 	cargo test $(CARGO_FLAGS) $(ARGS)
+
+faults: build ## Do all faults to real processes and print the table (minutes; cut links and full disks take root)
+	THERMOFLOW_FAULTS=long cargo test --release --test faults $(ARGS) -- --nocapture --test-threads=1
 
 lint: libtorch ## Check format, lints and docs as CI does
 	cargo fmt --all --check

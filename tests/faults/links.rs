@@ -26,8 +26,8 @@ struct Networks {
 }
 
 impl Networks {
-    fn new() -> Option<Self> {
-        let name = |side| format!("thermoflow-{side}-{}", std::process::id());
+    fn new(mode: &str) -> Option<Self> {
+        let name = |side| format!("thermoflow-{mode}-{side}-{}", std::process::id());
         let networks = Self {
             learner: name("learner"),
             actor: name("actor"),
@@ -36,12 +36,12 @@ impl Networks {
         let made = [
             format!("netns add {learner}"),
             format!("netns add {actor}"),
-            format!("-n {actor} link add up type veth peer name down netns {learner}"),
-            format!("-n {learner} addr add {LEARNER}/30 dev down"),
-            format!("-n {actor} addr add {ACTOR}/30 dev up"),
+            format!("-n {actor} link add link-a type veth peer name link-l netns {learner}"),
+            format!("-n {learner} addr add {LEARNER}/30 dev link-l"),
+            format!("-n {actor} addr add {ACTOR}/30 dev link-a"),
             format!("-n {learner} link set lo up"),
-            format!("-n {learner} link set down up"),
-            format!("-n {actor} link set up up"),
+            format!("-n {learner} link set link-l up"),
+            format!("-n {actor} link set link-a up"),
         ];
         if made.iter().all(|command| ip(command)) {
             return Some(networks);
@@ -61,8 +61,8 @@ impl Networks {
         [
             (
                 "both ways",
-                format!("-n {actor} link set up down"),
-                format!("-n {actor} link set up up"),
+                format!("-n {actor} link set link-a down"),
+                format!("-n {actor} link set link-a up"),
             ),
             (
                 "to the learner",
@@ -89,7 +89,7 @@ fn cut_links(mode: &'static str) {
     if !long() {
         return eprintln!("SKIPPED: cutting links takes minutes; `make faults` does it");
     }
-    let Some(networks) = Networks::new() else { return };
+    let Some(networks) = Networks::new(mode) else { return };
     let mut fleet = Fleet::new(mode, 2);
     let key = fleet.path("key").display().to_string();
     let made = Command::new(env!("CARGO_BIN_EXE_thermoflow"))
