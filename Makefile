@@ -35,7 +35,7 @@ test: venv ## Run all tests: make test ARGS="replay" for those of that name
 	cargo test $(CARGO_FLAGS) $(ARGS)
 
 faults: build ## Do all faults to real processes and print the table (minutes; cut links and full disks take root)
-	THERMOFLOW_FAULTS=long cargo test --release --test faults $(ARGS) -- --nocapture --test-threads=1
+	THERMOFLOW_FAULTS=long cargo test $(CARGO_FLAGS) --test faults $(ARGS) -- --nocapture --test-threads=1
 
 lint: libtorch ## Check format, lints and docs as CI does
 	cargo fmt --all --check
