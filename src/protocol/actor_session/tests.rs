@@ -117,7 +117,11 @@ fn newest_weights_win_whatever_the_order_they_come_in() {
     let mut load = |version, progress| {
         let data = Blob(vec![0; 8]);
         let version = PolicyVersion(version);
-        let weights = ToActor::Weights { version, progress, data };
+        let weights = ToActor::Weights {
+            version,
+            progress,
+            data,
+        };
         session.handle(Duration::ZERO, Event::Received(weights), &mut Vec::new());
         session.loaded()
     };

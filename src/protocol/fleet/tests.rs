@@ -7,8 +7,8 @@ use crate::protocol::simulation::{example_config, example_task, example_trajecto
 
 const ACTOR: Incarnation = Incarnation(1);
 
-fn fleet(rescore: f64) -> Fleet {
-    let mut config = example_config(Mode::Async);
+fn fleet(mode: Mode, rescore: f64) -> Fleet {
+    let mut config = example_config(mode);
     config.learner.rescore = rescore;
     let settings = FleetSettings {
         run: "r".into(),
@@ -62,7 +62,7 @@ fn committed(actions: &[Action]) -> usize {
 
 #[test]
 fn what_goes_beyond_the_window_waits_until_something_is_committed() {
-    let mut fleet = fleet(0.0);
+    let mut fleet = fleet(Mode::Async, 0.0);
     let window = fleet.window as u32;
     receive(&mut fleet, route(1), hello());
     assert_eq!(
@@ -78,7 +78,7 @@ fn what_goes_beyond_the_window_waits_until_something_is_committed() {
 
 #[test]
 fn who_was_shut_out_stays_out_on_a_new_connection() {
-    let mut fleet = fleet(1.0);
+    let mut fleet = fleet(Mode::Async, 1.0);
     receive(&mut fleet, route(1), hello());
     let ToLearner::Trajectories { first, mut batch } = batch(0, 1) else {
         unreachable!()
@@ -97,7 +97,7 @@ fn is_refusal(actions: &[Action]) -> bool {
 
 #[test]
 fn silence_while_nothing_was_read_is_no_silence() {
-    let mut fleet = fleet(0.0);
+    let mut fleet = fleet(Mode::Async, 0.0);
     receive(&mut fleet, route(1), hello());
     let present = |fleet: &Fleet, now| fleet.report(now).actors[0].present;
     fleet.handle(2 * LEASE, Event::Resumed, &mut Vec::new());
@@ -105,4 +105,27 @@ fn silence_while_nothing_was_read_is_no_silence() {
     assert!(present(&fleet, 2 * LEASE));
     fleet.handle(3 * LEASE, Event::Tick, &mut Vec::new());
     assert!(!present(&fleet, 3 * LEASE));
+}
+
+#[test]
+fn what_an_actor_owes_is_sent_on_its_new_connection_at_once_and_when_it_is_heard_again() {
+    let mut fleet = fleet(Mode::Sync, 0.0);
+    fleet.handle(Duration::ZERO, Event::RoundStarted(0), &mut Vec::new());
+    let work = |actions: &[Action]| {
+        let mut sent = actions.iter().filter_map(|action| match action {
+            Action::Send(route, ToActor::Work { indices, .. }) => Some((route.clone(), indices.clone())),
+            _ => None,
+        });
+        (sent.next(), sent.next())
+    };
+    let whole = |name| (Some((route(name), 0..6)), None);
+    assert_eq!(work(&receive(&mut fleet, route(1), hello())), whole(1));
+    assert_eq!(work(&receive(&mut fleet, route(2), hello())), whole(2));
+    fleet.handle(LEASE, Event::Tick, &mut Vec::new());
+    let status = ToLearner::Heartbeat(ActorStatus::default());
+    assert_eq!(
+        work(&receive(&mut fleet, route(2), status)),
+        whole(2),
+        "nobody else was there"
+    );
 }
