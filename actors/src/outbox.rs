@@ -276,6 +276,12 @@ mod tests {
         assert_eq!(second.left, Some(left));
         let mut outbox = second.outbox;
         outbox.keep(&[made(3)]).unwrap();
+        drop(outbox);
+
+        let again = Outbox::open(dir.path(), Incarnation(8)).unwrap();
+        let left = again.left.unwrap();
+        assert_eq!((left.oldest, left.batch), (Seq(1), vec![made(1), made(2), made(3)]));
+        let outbox = again.outbox;
         outbox.acknowledged().store(4, Ordering::Relaxed);
         outbox.tidy().unwrap();
         drop(outbox);

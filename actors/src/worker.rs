@@ -239,3 +239,44 @@ fn build(incarnation: Incarnation, config: &RunConfig, task: &Task) -> Result<Ro
     thermoflow::policy::set_threads(config.actor.threads);
     Ok(Roller::new(config, task, seed)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thermoflow::config::RawConfig;
+    use thermoflow::policy::{Layout, Parameters};
+
+    #[tokio::test]
+    async fn what_is_handed_over_is_on_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut raw = RawConfig::default();
+        raw.task.name = Some("tfbind8".into());
+        let config = raw.resolve().unwrap();
+        let task = Task::load(&config.task).unwrap();
+        let parameters = Parameters::initial(Layout::new(&config.policy, task.env.feature_count()), 1);
+        let (incarnation, version) = (Incarnation(1), PolicyVersion(0));
+        let disk = Outbox::open(dir.path(), incarnation).unwrap().outbox;
+        let mut worker = Worker::start(incarnation, Overrides::default(), Some(disk)).unwrap();
+        let commands = [
+            Command::Configure {
+                run: "r".into(),
+                config: Box::new(config),
+                attachment: None,
+            },
+            Command::Load {
+                version,
+                data: Blob(weights::to_bytes(&parameters)),
+            },
+            Command::Roll(RollRequest {
+                round: 0,
+                indices: 0..3,
+                progress: 0.0,
+            }),
+        ];
+        assert!(commands.into_iter().all(|command| worker.command(command)));
+        let rolled = worker.rolled().await.unwrap();
+        worker.end().unwrap();
+        let left = Outbox::open(dir.path(), incarnation).unwrap().left.unwrap();
+        assert_eq!(left.batch, rolled.batch);
+    }
+}

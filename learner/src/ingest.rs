@@ -148,3 +148,65 @@ fn now_us() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_micros() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thermoflow::config::RawConfig;
+    use thermoflow::rollout::Trajectory;
+    use thermoflow::task::Task;
+    use thermoflow::units::{Incarnation, Seq};
+
+    fn commit(y: f32) -> Commit {
+        let trajectory = Trajectory {
+            beta: 1.0,
+            actions: vec![0; 8],
+            y,
+            log_reward: -1.0,
+            log_pf: -9.0,
+            policy_version: PolicyVersion(0),
+            round: 0,
+            index: 0,
+        };
+        Commit {
+            incarnation: Incarnation(1),
+            actor: "a".into(),
+            rows: vec![(Seq(0), trajectory)],
+            next: Seq(1),
+            newest: None,
+        }
+    }
+
+    /// What ingest reports of a trajectory with this score, and how it ends.
+    fn ingest(y: f32) -> (Vec<ToNetwork>, Result<(), StoreError>) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut raw = RawConfig::default();
+        raw.task.name = Some("tfbind8".into());
+        let config = raw.resolve().unwrap();
+        let (requests, inbox) = mpsc::channel(1);
+        let (network, mut reports) = mpsc::channel(8);
+        let ingest = Ingest {
+            store: Store::open(&dir.path().join("replay.sqlite")).unwrap(),
+            env: Task::load(&config.task).unwrap().env,
+            max_staleness: 0,
+            inbox,
+            network,
+            training: None,
+        };
+        requests.try_send(ToIngest::Commit(commit(y))).unwrap();
+        drop(requests);
+        let end = ingest.run();
+        (std::iter::from_fn(|| reports.try_recv().ok()).collect(), end)
+    }
+
+    #[test]
+    fn what_could_not_be_committed_is_not_reported() {
+        let (reports, end) = ingest(0.5);
+        assert!(matches!(reports[..], [ToNetwork::Committed { next: Seq(1), .. }]));
+        end.unwrap();
+        // The store refuses it, as it does everything when the disk is full.
+        let (reports, end) = ingest(f32::NAN);
+        assert!(reports.is_empty(), "{reports:?}");
+        assert!(matches!(end, Err(StoreError::Value { .. })));
+    }
+}

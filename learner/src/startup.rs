@@ -161,3 +161,78 @@ fn refill_rounds(store: &Store, trainer: &mut Trainer, next: u64) -> Result<Vec<
     trainer.remember(&past)?;
     Ok(early)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thermoflow::config::RawConfig;
+    use thermoflow::replay::{ObjectId, Received};
+    use thermoflow::units::PolicyVersion;
+
+    /// A trajectory whose object and score follow from its place.
+    fn received(task: &Task, (seq, round, index): (u64, u64, u32)) -> Received {
+        let y = 0.1 + 0.1 * (2 * round as u32 + index) as f32;
+        let actions = vec![0, 0, 0, 0, 0, 0, round as u16, index as u16];
+        Received {
+            incarnation: Incarnation(7),
+            actor_name: "a".into(),
+            seq: Seq(seq),
+            staleness: 0,
+            received_us: 0,
+            trainable: true,
+            object: task.env.format(&task.env.object_of(&actions).unwrap()),
+            trajectory: Trajectory {
+                beta: 1.0,
+                actions,
+                y,
+                log_reward: task.reward.log_reward(y),
+                log_pf: -9.0,
+                policy_version: PolicyVersion(round),
+                round,
+                index,
+            },
+        }
+    }
+
+    #[test]
+    fn a_resumed_run_has_its_rounds_in_order_and_asks_for_nothing_that_it_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run");
+        let mut raw = RawConfig::default();
+        raw.task.name = Some("tfbind8".into());
+        raw.train.mode = Some(Mode::Sync);
+        let config = raw.resolve().unwrap();
+        let task = Task::load(&config.task).unwrap();
+        let Started {
+            mut store,
+            trainer,
+            state,
+            run_dir,
+            ..
+        } = start(&path, &config, &task, false).unwrap();
+        // As they came: what was early first.
+        let rows = [(0, 2, 0), (1, 1, 1), (2, 0, 1), (3, 1, 0), (4, 0, 0)].map(|place| received(&task, place));
+        store.commit(&rows).unwrap();
+        let checkpoint = Checkpoint {
+            task: task.name.clone(),
+            policy: trainer.parameters().clone(),
+            optimizer: trainer.optimizer().clone(),
+            trainer: TrainerState { round: 2, ..state },
+        };
+        checkpoint.write(&path).unwrap();
+        drop((store, run_dir));
+
+        let resumed = start(&path, &config, &task, true).unwrap();
+        assert_eq!(resumed.known, HashMap::from([(Incarnation(7), Seq(5))]));
+        assert_eq!(resumed.early, [rows[0].trajectory.clone()]);
+        let dataset = resumed.trainer.dataset();
+        let scores: Vec<f32> = (0..dataset.len() as u32)
+            .map(|id| dataset.object(ObjectId(id)).y)
+            .collect();
+        assert_eq!(
+            scores,
+            [4, 2, 3, 1].map(|row| rows[row].trajectory.y),
+            "by round and place"
+        );
+    }
+}

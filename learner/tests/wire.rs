@@ -39,15 +39,15 @@ struct Learner {
 
 impl Learner {
     async fn start(dir: &Path) -> Self {
-        Self::start_with(dir, None).await
+        Self::start_with(dir, None, false).await
     }
 
-    async fn start_with(dir: &Path, key: Option<KeySource>) -> Self {
+    async fn start_with(dir: &Path, key: Option<KeySource>, resume: bool) -> Self {
         let address_file = dir.join("address");
         let settings = Settings {
             config: config(),
             run_dir: dir.join("run"),
-            resume: false,
+            resume,
             bind: "tcp://127.0.0.1:0".parse().unwrap(),
             advertise: None,
             key,
@@ -258,6 +258,28 @@ async fn what_is_acknowledged_is_on_the_disk_and_what_is_repeated_is_not_stored_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_resumed_learner_knows_what_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let learner = Learner::start(dir.path()).await;
+    let task = Task::load(&config().task).unwrap();
+    let mut client = Client::connect(&learner.address, 7).await;
+    let (first, version) = client.hello(0).await;
+    let batch = batch(&task, 0, version);
+    client.send(&ToLearner::Trajectories { first, batch }).await;
+    client.acknowledged().await;
+    assert_eq!(learner.stop().await, End::Stopped);
+
+    std::fs::remove_file(dir.path().join("address")).unwrap();
+    let learner = Learner::start_with(dir.path(), None, true).await;
+    let mut client = Client::connect(&learner.address, 7).await;
+    // The acknowledgement may have been lost with the learner.
+    let (next, newest) = client.hello(0).await;
+    assert_eq!(next, Seq(BATCH.into()), "it does not ask for it again");
+    assert!(newest > version, "a version number is never used twice");
+    assert_eq!(learner.stop().await, End::Stopped);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_messages_are_refused_and_harm_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
     let learner = Learner::start(dir.path()).await;
@@ -313,7 +335,7 @@ async fn with_a_key_an_actor_is_served_and_can_only_be_the_one_its_link_was_made
     let dir = tempfile::tempdir().unwrap();
     let key = Key::new([1; 32]);
     let keys = KeySource::Variable(KeyRing::new(key.clone()));
-    let learner = Learner::start_with(dir.path(), Some(keys)).await;
+    let learner = Learner::start_with(dir.path(), Some(keys), false).await;
     let task = Task::load(&config().task).unwrap();
     let mut client = Client::connect(&learner.address, 7).await.with_key(&key).await;
     let (_, version) = client.hello(0).await;

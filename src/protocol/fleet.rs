@@ -348,3 +348,6 @@ impl Fleet {
         out.extend(routes.map(|route| Action::Send(route, ToActor::Finished)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crossbeam_channel::bounded;
+use std::sync::atomic::{AtomicU64, Ordering};
 use thermoflow::config::RawConfig;
 use thermoflow::metrics::jsonl;
 use thermoflow::protocol::weights;
@@ -40,6 +41,8 @@ fn train(
     }
     trainer.remember(&history[..state.trajectories as usize]).unwrap();
     let ((to, inbox), (outbox, from), (stopper, stop)) = (bounded(2), bounded(64), bounded(1));
+    let flushed = Arc::new(AtomicU64::new(0));
+    let asked = flushed.clone();
     let setup = Setup {
         config: config.clone(),
         task: task.clone(),
@@ -49,14 +52,22 @@ fn train(
         inbox,
         stop,
         outbox,
-        flush: Box::new(|| Ok(())),
+        flush: Box::new(move || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }),
         fleet: Box::new(FleetReport::default),
     };
     let thread = std::thread::spawn(move || run(setup));
     let made = act(config, &task, &from, &to, stop_at);
     drop((to, stopper));
     while from.recv().is_ok() {}
-    (thread.join().unwrap().unwrap(), made)
+    let end = thread.join().unwrap().unwrap();
+    assert!(
+        flushed.load(Ordering::Relaxed) > 0,
+        "a checkpoint waits for the replay to be committed"
+    );
+    (end, made)
 }
 
 /// Plays the actor until there is nothing more to do: round by round, or as fast as training takes it.

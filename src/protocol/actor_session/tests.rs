@@ -1,9 +1,9 @@
-//! What an actor makes of a learner that does not talk; everything else is tested with whole fleets.
+//! What an actor makes of a learner that does not talk, of one of another run, and how soon it sends again; everything else is tested with whole fleets.
 
 use super::*;
-use crate::protocol::messages::{ToActor, Welcome};
+use crate::protocol::messages::{Blob, ToActor, Welcome};
 use crate::protocol::secure::Refusal;
-use crate::protocol::simulation::example_config;
+use crate::protocol::simulation::{example_config, example_trajectory};
 use crate::random::Purpose;
 use crate::units::Incarnation;
 
@@ -24,6 +24,25 @@ fn connected() -> (ActorSession, Vec<Action>) {
     (session, out)
 }
 
+fn welcome(run: &str) -> Event {
+    Event::Received(ToActor::Welcome(Box::new(Welcome {
+        run: run.into(),
+        config: serde_json::to_string(&example_config(Mode::Async)).unwrap(),
+        attachment: None,
+        next: Seq(0),
+        newest: None,
+    })))
+}
+
+/// The numbers of the trajectories that are sent.
+fn sent(out: &[Action]) -> Vec<u64> {
+    let numbers = out.iter().filter_map(|action| match action {
+        Action::Send(ToLearner::Trajectories { first, batch }) => Some(first.0..first.0 + batch.len() as u64),
+        _ => None,
+    });
+    numbers.flatten().collect()
+}
+
 fn refused() -> Event {
     Event::Malformed(WireError::Refusal(Refusal::UnknownKey))
 }
@@ -35,14 +54,7 @@ fn a_refusal_ends_an_actor_that_was_never_welcomed_and_no_other() {
     assert!(matches!(out.pop(), Some(Action::Exit(Exit::Key(Refusal::UnknownKey)))));
 
     let (mut session, mut out) = connected();
-    let welcome = ToActor::Welcome(Box::new(Welcome {
-        run: "r".into(),
-        config: serde_json::to_string(&example_config(Mode::Async)).unwrap(),
-        attachment: None,
-        next: Seq(0),
-        newest: None,
-    }));
-    session.handle(Duration::ZERO, Event::Received(welcome), &mut out);
+    session.handle(Duration::ZERO, welcome("r"), &mut out);
     session.handle(Duration::ZERO, refused(), &mut out);
     assert!(
         !out.iter().any(|action| matches!(action, Action::Exit(_))),
@@ -58,4 +70,63 @@ fn a_refusal_ends_an_actor_that_was_never_welcomed_and_no_other() {
         panic!("{out:?}")
     };
     assert!(last.contains("does not"), "{last}");
+}
+
+#[test]
+fn what_is_not_acknowledged_is_sent_again_at_once_when_asked_for_or_welcomed() {
+    let (mut session, mut out) = connected();
+    session.handle(Duration::ZERO, welcome("r"), &mut out);
+    let batch = (0..3).map(|index| example_trajectory(0, index)).collect();
+    session.handle(Duration::ZERO, Event::Rolled(batch, OracleHealth::default()), &mut out);
+    assert_eq!(sent(&out), [0, 1, 2]);
+
+    out.clear();
+    let (next, newest) = (Seq(1), None);
+    let ack = |resend| Event::Received(ToActor::Ack { next, resend, newest });
+    session.handle(Duration::ZERO, ack(false), &mut out);
+    assert!(sent(&out).is_empty());
+    session.handle(Duration::ZERO, ack(true), &mut out);
+    assert_eq!(sent(&out), [1, 2], "something was missed");
+
+    out.clear();
+    session.handle(Duration::ZERO, Event::Disconnected("end of file".into()), &mut out);
+    session.handle(Duration::from_secs(1), Event::Tick, &mut out);
+    session.handle(Duration::from_secs(1), Event::Connected, &mut out);
+    session.handle(Duration::from_secs(1), welcome("r"), &mut out);
+    assert_eq!(sent(&out), [1, 2], "the connection is new");
+}
+
+#[test]
+fn an_actor_works_for_one_run_only() {
+    let (mut session, mut out) = connected();
+    session.handle(Duration::ZERO, welcome("r"), &mut out);
+    session.handle(Duration::ZERO, Event::Disconnected("end of file".into()), &mut out);
+    session.handle(Duration::from_secs(1), Event::Tick, &mut out);
+    session.handle(Duration::from_secs(1), Event::Connected, &mut out);
+    session.handle(Duration::from_secs(1), welcome("another"), &mut out);
+    let Some(Action::Exit(Exit::Refused(reason))) = out.pop() else {
+        panic!("{out:?}")
+    };
+    assert!(reason.contains("run another") && reason.contains("run r"), "{reason}");
+}
+
+#[test]
+fn newest_weights_win_whatever_the_order_they_come_in() {
+    let (mut session, mut out) = connected();
+    session.handle(Duration::ZERO, welcome("r"), &mut out);
+    let mut load = |version, progress| {
+        let data = Blob(vec![0; 8]);
+        let version = PolicyVersion(version);
+        let weights = ToActor::Weights {
+            version,
+            progress,
+            data,
+        };
+        session.handle(Duration::ZERO, Event::Received(weights), &mut Vec::new());
+        session.loaded()
+    };
+    assert_eq!(load(5, 0.5), Some(PolicyVersion(5)));
+    assert_eq!(load(4, 0.5), Some(PolicyVersion(5)), "late");
+    assert_eq!(load(6, f32::NAN), Some(PolicyVersion(5)), "no weights of ours");
+    assert_eq!(load(7, 0.5), Some(PolicyVersion(7)));
 }

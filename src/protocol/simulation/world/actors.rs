@@ -216,6 +216,7 @@ impl World {
             };
             if mode == Mode::Async {
                 made.policy_version = policy_version;
+                self.ledger.drawn(actor.incarnation, &made);
             }
             self.ledger.made(actor.incarnation, made.clone(), lie);
             batch.push(made);

@@ -9,7 +9,7 @@ use crate::protocol::simulation::example_trajectory;
 use crate::protocol::window;
 use crate::rollout::Trajectory;
 use crate::units::{Incarnation, Seq};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What every incarnation ever made: the actors' own books, which no crash touches.
 pub(super) struct Ledger {
@@ -17,12 +17,15 @@ pub(super) struct Ledger {
     /// Incarnations with a wrong score that the learner will look at, and which trajectory that is.
     caught: HashMap<Incarnation, Seq>,
     rescore: Option<Rescore>,
+    /// Async mode: random streams that were used up. A stream is named by incarnation, batch and place in it.
+    streams: HashSet<(Incarnation, u64, u32)>,
 }
 
 impl Ledger {
     pub fn new(rescore: Option<Rescore>) -> Self {
         Self {
             made: HashMap::new(),
+            streams: HashSet::new(),
             caught: HashMap::new(),
             rescore,
         }
@@ -34,6 +37,16 @@ impl Ledger {
 
     pub fn made_by(&self, incarnation: Incarnation) -> &[Trajectory] {
         self.made.get(&incarnation).map_or(&[], Vec::as_slice)
+    }
+
+    /// Async mode: `trajectory` was drawn from a stream that nothing was drawn from before.
+    pub fn drawn(&mut self, incarnation: Incarnation, trajectory: &Trajectory) {
+        let new = self.streams.insert((incarnation, trajectory.round, trajectory.index));
+        assert!(
+            new,
+            "invariant 10: batch {} of {incarnation} is drawn once",
+            trajectory.round
+        );
     }
 
     pub fn made(&mut self, incarnation: Incarnation, trajectory: Trajectory, lie: bool) {
