@@ -106,3 +106,18 @@ fn read(dir: &Path, name: &str) -> Result<Vec<u8>, CheckpointError> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_lists_files_of_its_own_directory_only() {
+        let text = |name: &str| format!(r#"{{"files":{{"{name}":{{"bytes":0,"sha256":""}}}}}}"#);
+        assert!(parse(text("policy.safetensors").as_bytes()).is_ok());
+        for name in ["/dev/zero", "../key", "a/b", "", "..", "a/"] {
+            let found = parse(text(name).as_bytes()).unwrap_err();
+            assert!(found.contains("no file of its directory"), "{found}");
+        }
+    }
+}
