@@ -4,12 +4,14 @@ PYTHON ?= python3
 CONFIG ?= configs/tfbind8.toml
 ACTORS ?= 2
 ARGS   ?=
+# Of `make fuzz`.
+RUNS   ?= 1000000
 # Release everywhere: training is quick, and libtorch's bindings are compiled once for programs, tests and lints.
 CARGO_FLAGS := --workspace --release
 PROGRAM := $(or $(CARGO_TARGET_DIR),./target)/release/thermoflow
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda build train venv test faults lint audit clean
+.PHONY: help libtorch libtorch-cuda build train venv test faults fuzz lint audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +38,14 @@ test: venv ## Run all tests: make test ARGS="replay" for those of that name
 
 faults: build ## Do all faults to real processes and print the table (minutes; cut links and full disks take root)
 	THERMOFLOW_FAULTS=long cargo test $(CARGO_FLAGS) --test faults $(ARGS) -- --nocapture --test-threads=1
+
+# No sanitizer: the code is safe Rust, what is looked for are panics, hangs and memory. New inputs go to fuzz/corpus,
+# failures to fuzz/artifacts; git ignores both.
+fuzz: libtorch ## Feed a decoder hostile bytes (nightly Rust, cargo-fuzz): make fuzz ARGS=to_learner RUNS=1000000
+	@test -n "$(ARGS)" || { echo "make fuzz ARGS=TARGET, one of:" $$(ls fuzz/seeds) >&2; exit 2; }
+	mkdir -p fuzz/corpus/$(ARGS)
+	cargo +nightly fuzz run --sanitizer none $(ARGS) fuzz/corpus/$(ARGS) fuzz/seeds/$(ARGS) -- \
+	  -runs=$(RUNS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=256
 
 lint: libtorch ## Check format, lints and docs as CI does
 	cargo fmt --all --check

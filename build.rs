@@ -44,12 +44,12 @@ fn lib_dir() -> PathBuf {
     workspace().join(libtorch).join("lib")
 }
 
-/// The workspace's root: this package's directory or the one above it.
+/// The workspace's root: this package's directory or the one above it. `fuzz/` has a lock of its own and no build script.
 fn workspace() -> PathBuf {
     let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
     package
         .ancestors()
-        .find(|dir| dir.join("Cargo.lock").is_file())
+        .find(|dir| dir.join("Cargo.lock").is_file() && dir.join("build.rs").is_file())
         .unwrap_or(&package)
         .to_path_buf()
 }

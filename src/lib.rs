@@ -10,6 +10,8 @@ pub mod durable;
 pub mod env;
 pub mod exact;
 pub mod experiment;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 pub mod lock;
 pub mod metrics;
 pub mod objective;

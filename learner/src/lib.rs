@@ -14,5 +14,7 @@ pub mod training;
 mod versions;
 
 pub use error::LearnerError;
+#[cfg(fuzzing)]
+pub use router::hostile;
 pub use run::{Settings, run};
 pub use training::End;

@@ -7,7 +7,7 @@
 
 mod error;
 mod guess;
-mod seal;
+pub(crate) mod seal;
 mod tensors;
 
 pub use error::CheckpointError;

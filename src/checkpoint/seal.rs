@@ -4,6 +4,7 @@ use super::error::CheckpointError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -11,8 +12,9 @@ use std::path::Path;
 /// Name of the file.
 pub const DONE: &str = "DONE";
 
+/// What DONE says.
 #[derive(Debug, Serialize, Deserialize)]
-struct Seal {
+pub(crate) struct Seal {
     files: BTreeMap<String, Sealed>,
 }
 
@@ -48,12 +50,11 @@ pub fn seal(files: &[(&'static str, Vec<u8>)]) -> Vec<u8> {
 /// # Errors
 /// Incomplete or damaged, with the file's name.
 pub fn open(dir: &Path, wanted: &[&str]) -> Result<Vec<Vec<u8>>, CheckpointError> {
-    let text = read(dir, DONE)?;
     let damaged = |name: &str, found: String| CheckpointError::Damaged {
         path: dir.join(name),
         found,
     };
-    let seal: Seal = serde_json::from_slice(&text).map_err(|error| damaged(DONE, error.to_string()))?;
+    let seal = parse(&read(dir, DONE)?).map_err(|found| damaged(DONE, found))?;
     let mut contents = BTreeMap::new();
     for (name, sealed) in seal.files {
         let bytes = read(dir, &name)?;
@@ -80,6 +81,17 @@ pub fn open(dir: &Path, wanted: &[&str]) -> Result<Vec<Vec<u8>>, CheckpointError
     wanted.iter().map(take).collect()
 }
 
+/// The content of DONE; only files of its own directory are in it.
+pub(crate) fn parse(text: &[u8]) -> Result<Seal, String> {
+    let seal: Seal = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    // Checkpoints are passed around: one that lists /dev/zero would be read for ever.
+    let is_elsewhere = |name: &&String| Path::new(name.as_str()).file_name() != Some(OsStr::new(name.as_str()));
+    match seal.files.keys().find(is_elsewhere) {
+        None => Ok(seal),
+        Some(name) => Err(format!("it lists {name:?}, which is no file of its directory")),
+    }
+}
+
 fn read(dir: &Path, name: &str) -> Result<Vec<u8>, CheckpointError> {
     let path = dir.join(name);
     fs::read(&path).map_err(|source| match source.kind() {
@@ -93,4 +105,19 @@ fn read(dir: &Path, name: &str) -> Result<Vec<u8>, CheckpointError> {
             source,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_lists_files_of_its_own_directory_only() {
+        let text = |name: &str| format!(r#"{{"files":{{"{name}":{{"bytes":0,"sha256":""}}}}}}"#);
+        assert!(parse(text("policy.safetensors").as_bytes()).is_ok());
+        for name in ["/dev/zero", "../key", "a/b", "", "..", "a/"] {
+            let found = parse(text(name).as_bytes()).unwrap_err();
+            assert!(found.contains("no file of its directory"), "{found}");
+        }
+    }
 }

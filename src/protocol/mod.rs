@@ -10,6 +10,8 @@ pub mod address;
 mod check;
 mod codec;
 mod envelope;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod example;
 mod fleet;
 mod messages;
 mod outbox;

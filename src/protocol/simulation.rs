@@ -7,11 +7,10 @@
 //!     THERMOFLOW_SCHEDULES=1000000 cargo test --release -p thermoflow --lib simulation    # more of them
 //!     THERMOFLOW_SCHEDULE=sync:4711 cargo test --release -p thermoflow --lib simulation   # one, with its last events
 
-mod example;
 mod schedule;
 mod world;
 
-pub(crate) use example::{example_config, example_task, example_trajectory};
+pub(crate) use super::example::{example_config, example_task, example_trajectory};
 
 use crate::config::Mode;
 use schedule::Schedule;

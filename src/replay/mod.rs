@@ -2,7 +2,7 @@
 //! distinct objects in memory, `limiter` keeps training and sampling in proportion.
 
 pub mod dataset;
-mod encoding;
+pub(crate) mod encoding;
 mod error;
 mod known;
 pub mod limiter;

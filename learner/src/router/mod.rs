@@ -12,6 +12,8 @@
 
 mod connection;
 mod door;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 mod keys;
 mod pending;
 mod wire;

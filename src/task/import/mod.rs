@@ -2,7 +2,7 @@
 //!
 //! Not here: finding, reading and writing files (`thermoflow data import`), our own format (`blocks`).
 
-mod pickle;
+pub(crate) mod pickle;
 
 pub use pickle::PickleError;
 
@@ -301,4 +301,4 @@ fn by_rank(kind: &BlockKind, file: KnownFile, table: &BTreeMap<&str, f32>) -> Re
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub use tests::{imported, reference};
+pub use tests::{dict, imported, reference};

@@ -40,7 +40,7 @@ fn source(kind: &BlockKind) -> &'static Source {
 }
 
 /// A pickled dict with one NumPy float, `{"a": numpy.float32}`: module, byte order and bytes of the number.
-fn dict(module: &str, order: char, number: &[u8]) -> Vec<u8> {
+pub fn dict(module: &str, order: char, number: &[u8]) -> Vec<u8> {
     let text = |text: &str| [&[0x8c, text.len() as u8], text.as_bytes()].concat();
     let minus_one = b"J\xff\xff\xff\xff";
     [

@@ -8,9 +8,9 @@
 //! This is the one place in the core that does I/O: it starts processes, has threads and reads the clock. What it must
 //! keep up: a bad program costs time and scores, never the run, and no process outlives its scorer.
 
-mod answer;
+pub(crate) mod answer;
 mod instance;
-mod lines;
+pub(crate) mod lines;
 mod pool;
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use super::{RUN, World, example_trajectory};
 use crate::config::Mode;
 use crate::protocol::actor_session::{Action, ActorSession, Event, Exit, Left};
+use crate::protocol::example::scored;
 use crate::protocol::messages::Hello;
-use crate::protocol::simulation::example::scored;
 use crate::random::{Purpose, Stream};
 use crate::rollout::{RollRequest, Trajectory};
 use crate::task::oracle::OracleHealth;

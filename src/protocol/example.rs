@@ -1,4 +1,5 @@
-//! The run that is simulated: its configuration, its task, its trajectories. Other tests of the protocol use it too.
+//! The run that is simulated: its configuration, its task, its trajectories. Other tests of the protocol and the fuzz
+//! targets use it too.
 
 use crate::beta::BetaDistribution;
 use crate::config::*;
