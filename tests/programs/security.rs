@@ -6,6 +6,7 @@ use super::{assert_refused, run, thermoflow};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use thermoflow::metrics::MetricsRow;
 
 struct Site(tempfile::TempDir);
 
@@ -262,22 +263,26 @@ fn a_key_is_rotated_twice_under_a_running_learner_and_its_actors_go_on() {
 
     run(&["key", "rotate", &site.text("key")]);
     let new = site.actor(&[&key[..], &["--name", "new"]].concat()).spawn().unwrap();
-    wait_until("the new key to work beside the old one", || {
+    let all_work = |names: &[&str]| {
         let rows = rows(&site.path("run"));
-        rows.last().is_some_and(|row| {
-            ["old", "new"]
-                .iter()
-                .all(|name| row.actors.iter().any(|actor| actor.name == *name))
-        })
-    });
+        let works = |row: &MetricsRow, name| row.actors.iter().any(|actor| actor.name == name);
+        rows.last()
+            .is_some_and(|row| names.iter().all(|&name| works(row, name)))
+    };
+    wait_until("the new key to work beside the old one", || all_work(&["old", "new"]));
     run(&["key", "rotate", &site.text("key")]);
+    // The file is read at most once a second: a key is out for certain once the one that replaced it is in.
+    let newest = site.actor(&[&key[..], &["--name", "newest"]].concat()).spawn().unwrap();
+    wait_until("the newest key to work", || all_work(&["newest"]));
     let rotated_out = ["--key-file", first.to_str().unwrap()];
     assert_told(&mut site.actor(&rotated_out), &["does not know this actor's key"]);
     let at = rows(&site.path("run")).len();
     wait_until("those that are in to go on", || rows(&site.path("run")).len() > at + 5);
-    let rejected = rows(&site.path("run")).last().unwrap().rejected.unwrap();
-    assert_eq!(rejected.unknown_key, 1);
-    for child in [child, old, new] {
+    // What rows say of the door is renewed a few times a second.
+    let rejected = || rows(&site.path("run")).last().unwrap().rejected;
+    wait_until("a row that says who was rejected", || rejected().is_some());
+    assert_eq!(rejected().unwrap().unknown_key, 1);
+    for child in [child, old, new, newest] {
         assert!(stop(child).status.success());
     }
 }
