@@ -1,5 +1,6 @@
 //! Files that one process at a time holds. The system drops a lock with its process, however that ends.
 
+use crate::process;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -40,14 +41,7 @@ pub fn take(path: &Path) -> Result<File, LockError> {
         Err(TryLockError::Error(source)) => return Err(source.into()),
     }
     file.set_len(0)?;
-    writeln!(file, "process {}{}", std::process::id(), host())?;
+    // With the host: on a cluster the holder may be on another machine.
+    writeln!(file, "process {} on {}", std::process::id(), process::host_name())?;
     Ok(file)
-}
-
-/// " on <host>" where the system tells: on a cluster the holder may be on another machine.
-fn host() -> String {
-    match std::fs::read_to_string("/proc/sys/kernel/hostname") {
-        Ok(name) if !name.trim().is_empty() => format!(" on {}", name.trim()),
-        _ => String::new(),
-    }
 }

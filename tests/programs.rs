@@ -52,8 +52,7 @@ fn assert_fails(arguments: &[&str], code: i32, expected: &[&str]) {
     let output = run(arguments);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-    let lines: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
-    assert_eq!(lines.len(), 1, "{arguments:?}: one error line, not {stderr}");
+    processes::error_line(&stderr);
     for part in expected {
         assert!(stderr.contains(part), "{arguments:?}: {part:?} is not in {stderr}");
     }

@@ -57,6 +57,13 @@ pub enum OutboxError {
     },
 }
 
+impl OutboxError {
+    fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.into();
+        Self::Sqlite { path, source }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -90,10 +97,7 @@ impl Outbox {
             path: path.into(),
             source,
         };
-        let fail = |source| OutboxError::Sqlite {
-            path: path.into(),
-            source,
-        };
+        let fail = |source| OutboxError::sqlite(path, source);
         std::fs::create_dir_all(path).map_err(io)?;
         let lock = lock::take(&path.join("lock")).map_err(|error| match error {
             LockError::Held(holder) => OutboxError::Held {
@@ -171,10 +175,7 @@ impl Outbox {
     }
 
     fn fail(&self, source: rusqlite::Error) -> OutboxError {
-        OutboxError::Sqlite {
-            path: self.path.clone(),
-            source,
-        }
+        OutboxError::sqlite(&self.path, source)
     }
 }
 
@@ -192,10 +193,7 @@ fn forget(connection: &Connection, below: u64) -> rusqlite::Result<()> {
 
 /// What is in the outbox; None when it is empty.
 fn read(connection: &Connection, path: &Path) -> Result<Option<(Incarnation, Left)>, OutboxError> {
-    let fail = |source| OutboxError::Sqlite {
-        path: path.into(),
-        source,
-    };
+    let fail = |source| OutboxError::sqlite(path, source);
     let damaged = |found: &dyn ToString| OutboxError::Damaged {
         path: path.into(),
         found: found.to_string(),

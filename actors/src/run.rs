@@ -11,6 +11,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use thermoflow::process;
 use thermoflow::protocol::address::{Address, AddressError};
 use thermoflow::protocol::secure::{KeyFileError, KeySource, Refusal};
 use thermoflow::protocol::{ActorAction, ActorEvent, ActorSession, Exit, Hello, WireError, decode_to_actor, encode};
@@ -221,13 +222,11 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
 }
 
 fn hello(settings: &Settings, incarnation: Incarnation) -> Hello {
-    // Only for people: an unknown host name is no reason to fail.
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Hello {
         incarnation,
         oldest: Seq(0),
         name: settings.name.clone(),
-        host: host.trim().into(),
+        host: process::host_name(),
         process: std::process::id(),
         device: settings.device.clone().unwrap_or_default(),
     }

@@ -27,7 +27,7 @@ pub(crate) fn depth(mode: Mode) -> usize {
 
 /// Trajectories after which a commit takes no further batch: large enough that the disk's latency is shared by many,
 /// small enough that the first of them is not acknowledged late.
-const GROUP: usize = 4096;
+pub(crate) const GROUP: usize = 4096;
 
 /// What ingest is to do.
 #[derive(Debug)]

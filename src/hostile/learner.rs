@@ -1,11 +1,9 @@
 //! What an actor may send to a learner that let it in.
 
-use super::links::{hello, messages};
+use super::links::messages;
 use crate::config::Mode;
-use crate::protocol::example::{example_config, example_task};
-use crate::protocol::{
-    Commit, Fleet, FleetAction, FleetEvent, FleetSettings, Hello, Route, ToActor, ToLearner, decode_to_learner,
-};
+use crate::protocol::example::{example_config, example_fleet, example_hello, example_task};
+use crate::protocol::{Commit, Fleet, FleetAction, FleetEvent, Hello, Route, ToActor, ToLearner, decode_to_learner};
 use crate::task::Task;
 use crate::units::{Incarnation, PolicyVersion, Seq};
 use std::collections::HashMap;
@@ -23,7 +21,7 @@ pub fn to_learner(bytes: &[u8]) {
     };
     let mut learner = Learner::new(if mode & 1 == 1 { Mode::Sync } else { Mode::Async });
     let route = Route([1].as_slice().into());
-    learner.handle(FleetEvent::Received(route.clone(), ToLearner::Hello(hello())));
+    learner.handle(FleetEvent::Received(route.clone(), ToLearner::Hello(example_hello())));
     for message in messages(bytes) {
         learner.hear(&route, message);
         learner.now += STEP;
@@ -41,15 +39,7 @@ struct Learner {
 impl Learner {
     fn new(mode: Mode) -> Self {
         static TASK: OnceLock<Task> = OnceLock::new();
-        let settings = FleetSettings {
-            run: "run".into(),
-            config: example_config(mode),
-            attachment: None,
-            published: None,
-            known: HashMap::new(),
-            first_round: 0,
-            early: Vec::new(),
-        };
+        let settings = example_fleet(example_config(mode));
         let mut learner = Self {
             fleet: Fleet::new(settings, TASK.get_or_init(example_task)),
             now: Duration::ZERO,

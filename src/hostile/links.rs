@@ -1,13 +1,13 @@
 //! What a learner may send to an actor, and what anyone may send on a link with a key.
 
 use crate::protocol::address::Address;
-use crate::protocol::example::example_trajectory;
+use crate::protocol::example::{example_hello, example_trajectory};
 use crate::protocol::secure::{Challenge, Channel, Key, KeyRing, Knock, is_knock};
-use crate::protocol::{ActorAction, ActorEvent, ActorSession, Hello, decode_to_actor};
+use crate::protocol::{ActorAction, ActorEvent, ActorSession, decode_to_actor};
 use crate::random::{Purpose, Stream};
 use crate::rollout::RollRequest;
 use crate::task::oracle::OracleHealth;
-use crate::units::{Incarnation, Seq};
+use crate::units::Incarnation;
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -27,23 +27,10 @@ pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Who the actor is.
-pub(super) fn hello() -> Hello {
-    let [name, host, device] = ["a", "b", "cpu"].map(String::from);
-    Hello {
-        incarnation: Incarnation(5),
-        oldest: Seq(0),
-        name,
-        host,
-        process: 9,
-        device,
-    }
-}
-
 /// Messages to an actor that is connected and rolls out what it is asked for.
 pub fn to_actor(bytes: &[u8]) {
     let jitter = Stream::new(1, Purpose::Bench, 0, 0);
-    let mut session = ActorSession::new(hello(), None, Duration::from_secs(60), jitter, Duration::ZERO);
+    let mut session = ActorSession::new(example_hello(), None, Duration::from_secs(60), jitter, Duration::ZERO);
     let mut now = Duration::ZERO;
     for event in [ActorEvent::Tick, ActorEvent::Connected] {
         session.handle(now, event, &mut Vec::new());

@@ -1,12 +1,12 @@
 //! Real messages and files, small ones: where fuzzing starts.
 
-use super::{links, small_layout};
+use super::small_layout;
 use crate::checkpoint::{self, TrainerState};
 use crate::config::{Mode, RunConfig};
 use crate::env::States;
 use crate::optimizer::AdamState;
 use crate::policy::Parameters;
-use crate::protocol::example::{example_config, example_trajectory};
+use crate::protocol::example::{example_config, example_hello, example_trajectory};
 use crate::protocol::secure::{Challenge, Key, KeyRing, Knock, Refusal};
 use crate::protocol::{ActorStatus, Blob, ToActor, ToLearner, Waiting, Welcome, encode, weights};
 use crate::replay::encoding::encode_actions;
@@ -61,7 +61,7 @@ fn to_learner() -> Vec<Seed> {
         waiting: Waiting::Work,
         ..ActorStatus::default()
     };
-    let hello = || ToLearner::Hello(links::hello());
+    let hello = || ToLearner::Hello(example_hello());
     let life = [
         ("hello", vec![hello()]),
         ("round", vec![roll(0, 0)]),

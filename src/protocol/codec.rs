@@ -144,29 +144,17 @@ fn limit(what: &'static str, length: usize, limit: usize) -> Result<(), WireErro
 mod tests {
     use super::*;
     use crate::config::Mode;
+    use crate::protocol::example::{example_config, example_fleet, example_hello, example_task, example_trajectory};
     use crate::protocol::messages::{ActorStatus, Blob, Waiting};
-    use crate::protocol::simulation::{example_config, example_task, example_trajectory};
-    use crate::protocol::{Fleet, FleetEvent, FleetSettings, Route};
+    use crate::protocol::{Fleet, FleetEvent, Route};
     use crate::task::oracle::OracleHealth;
-    use crate::units::{Incarnation, PolicyVersion, Seq};
+    use crate::units::{PolicyVersion, Seq};
     use proptest::prelude::*;
     use std::time::Duration;
 
-    fn hello() -> Hello {
-        let [name, host, device] = ["a", "b", "cpu"].map(String::from);
-        Hello {
-            incarnation: Incarnation(5),
-            oldest: Seq(0),
-            name,
-            host,
-            process: 9,
-            device,
-        }
-    }
-
     fn to_learner() -> Vec<ToLearner> {
         vec![
-            ToLearner::Hello(hello()),
+            ToLearner::Hello(example_hello()),
             ToLearner::Trajectories {
                 first: Seq(0),
                 batch: (0..3).map(|i| example_trajectory(0, i)).collect(),
@@ -251,7 +239,10 @@ mod tests {
         let long = vec![0; MAX_TO_LEARNER + 1];
         assert!(matches!(decode_to_learner(&long), Err(WireError::Size { .. })));
         let name = "x".repeat(MAX_NAME + 1);
-        let long = encode(&ToLearner::Hello(Hello { name, ..hello() }));
+        let long = encode(&ToLearner::Hello(Hello {
+            name,
+            ..example_hello()
+        }));
         assert!(matches!(
             decode_to_learner(&long),
             Err(WireError::Length { what: "actor name", .. })
@@ -307,18 +298,9 @@ mod tests {
                 bytes.truncate(cut.index(bytes.len()));
             }
             let Ok(message) = decode_to_learner(&bytes) else { return Ok(()) };
-            let settings = FleetSettings {
-                run: "run".into(),
-                config: example_config(mode),
-                attachment: None,
-                published: None,
-                known: Default::default(),
-                first_round: 0,
-                early: Vec::new(),
-            };
-            let mut fleet = Fleet::new(settings, &example_task());
+            let mut fleet = Fleet::new(example_fleet(example_config(mode)), &example_task());
             let (route, mut out) = (Route([1].as_slice().into()), Vec::new());
-            let hello = ToLearner::Hello(hello());
+            let hello = ToLearner::Hello(example_hello());
             fleet.handle(Duration::ZERO, FleetEvent::Published(PolicyVersion(0)), &mut out);
             fleet.handle(Duration::ZERO, FleetEvent::RoundStarted(0), &mut out);
             for message in [hello, message] {

@@ -6,10 +6,12 @@ use crate::config::*;
 use crate::env::{Environment, Growth, SequenceEnv, States};
 use crate::objective::Objective;
 use crate::policy::{Conditioning, PolicySpec};
+use crate::protocol::{FleetSettings, Hello};
 use crate::rollout::Trajectory;
 use crate::task::reward::RewardShape;
 use crate::task::{LOWER_HALF, ScoreError, Scorer, Task};
-use crate::units::PolicyVersion;
+use crate::units::{Incarnation, PolicyVersion, Seq};
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 const REWARD: RewardShape = RewardShape {
@@ -18,6 +20,32 @@ const REWARD: RewardShape = RewardShape {
     y_max: 1.0,
     exponent: 3.0,
 };
+
+/// Who an actor of it is.
+pub(crate) fn example_hello() -> Hello {
+    let [name, host, device] = ["a", "b", "cpu"].map(String::from);
+    Hello {
+        incarnation: Incarnation(5),
+        oldest: Seq(0),
+        name,
+        host,
+        process: 9,
+        device,
+    }
+}
+
+/// A fleet of it that begins.
+pub(crate) fn example_fleet(config: RunConfig) -> FleetSettings {
+    FleetSettings {
+        run: "run".into(),
+        config,
+        attachment: None,
+        published: None,
+        known: HashMap::new(),
+        first_round: 0,
+        early: Vec::new(),
+    }
+}
 
 /// A small run.
 pub(crate) fn example_config(mode: Mode) -> RunConfig {

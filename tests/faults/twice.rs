@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::fleet::Fleet;
+use super::processes::error_line;
 use super::table::Row;
 
 #[test]
@@ -12,8 +13,7 @@ fn a_second_learner_refuses_and_the_first_is_unharmed() {
     let mut second = fleet.another_learner(&[]);
     let (status, said) = second.end();
     assert_eq!(status.code(), Some(2), "{said}");
-    let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("error: ")).collect();
-    assert!(lines.len() == 1 && lines[0].contains("in use by process"), "{said}");
+    assert!(error_line(&said).contains("in use by process"), "{said}");
     assert_eq!(
         std::fs::read_to_string(fleet.path("address")).unwrap(),
         address,

@@ -15,6 +15,15 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// The one clear line with which a program that failed says why.
+pub fn error_line(stderr: &str) -> &str {
+    let mut lines = stderr.lines().filter(|line| line.starts_with("error: "));
+    match (lines.next(), lines.next()) {
+        (Some(line), None) => line,
+        _ => panic!("one error line, not {stderr}"),
+    }
+}
+
 /// Sends a signal, named as `kill` does ("-KILL").
 pub fn signal(name: &str, pid: u32) {
     let status = Command::new("kill").args([name, &pid.to_string()]).status();

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use thermoflow::metrics::quantile;
 use thermoflow::protocol::address::Address;
 use thermoflow::protocol::{Hello, ToActor, ToLearner, decode_to_actor, encode};
 use thermoflow::rollout::Trajectory;
@@ -34,12 +35,8 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// How long acknowledgements took, milliseconds.
-    pub fn latencies(&self) -> Value {
-        let at = |share: f64| {
-            let place = (share * self.waits.len() as f64) as usize;
-            let wait = self.waits.get(place).or(self.waits.last());
-            wait.map(|wait| wait.as_secs_f64() * 1e3)
-        };
+    pub fn latencies(mut self) -> Value {
+        let mut at = |share| quantile(&mut self.waits, share).map(|wait| wait.as_secs_f64() * 1e3);
         json!({"p50": at(0.5), "p99": at(0.99), "max": at(1.0)})
     }
 }
@@ -70,7 +67,6 @@ impl Load {
         while let Some(done) = actors.join_next().await {
             waits.extend(done??);
         }
-        waits.sort_unstable();
         Ok(Outcome {
             trajectories: (waits.len() * load.settings.batch) as u64,
             spent: start.elapsed(),

@@ -4,7 +4,7 @@
 mod actors;
 mod examples;
 
-use crate::ingest::{self, Ingest};
+use crate::ingest::{self, GROUP, Ingest};
 use crate::network::{self, Channels, TO_NETWORK, ToNetwork};
 use crate::router::{Bound, Door};
 use crate::training::ToTrainer;
@@ -27,9 +27,6 @@ use tokio::sync::{mpsc, watch};
 
 /// Trajectories prepared per second of measuring; when they run out, they are sent again.
 const PREPARED_PER_SECOND: f64 = 400_000.0;
-
-/// Trajectories per commit of the store alone: what the learner's ingest takes together under load.
-const GROUP: usize = 4096;
 
 /// What to measure.
 #[derive(Debug, Clone, Copy)]

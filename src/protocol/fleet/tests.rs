@@ -3,23 +3,14 @@
 
 use super::*;
 use crate::protocol::LEASE;
-use crate::protocol::simulation::{example_config, example_task, example_trajectory};
+use crate::protocol::example::{example_config, example_fleet, example_task, example_trajectory};
 
 const ACTOR: Incarnation = Incarnation(1);
 
 fn fleet(mode: Mode, rescore: f64) -> Fleet {
     let mut config = example_config(mode);
     config.learner.rescore = rescore;
-    let settings = FleetSettings {
-        run: "r".into(),
-        config,
-        attachment: None,
-        published: None,
-        known: HashMap::new(),
-        first_round: 0,
-        early: Vec::new(),
-    };
-    let mut fleet = Fleet::new(settings, &example_task());
+    let mut fleet = Fleet::new(example_fleet(config), &example_task());
     fleet.handle(Duration::ZERO, Event::Published(PolicyVersion(0)), &mut Vec::new());
     fleet
 }
