@@ -27,6 +27,19 @@ pub enum StoreError {
         /// What SQLite says.
         detail: String,
     },
+    /// Commits that were made would be lost without a word.
+    #[error(
+        "{wal} is damaged (frame {frame}), and commits that follow would be lost: copy the run directory; then \
+         `sqlite3 {path} 'PRAGMA wal_checkpoint(TRUNCATE)'` goes on without them"
+    )]
+    DamagedLog {
+        /// The database.
+        path: PathBuf,
+        /// Its write-ahead log.
+        wal: PathBuf,
+        /// The first bad frame, from 0.
+        frame: u64,
+    },
     /// A later program wrote it.
     #[error(
         "the replay {path} has schema {found}, this program knows schemas up to {known}: use the newer program that \

@@ -9,6 +9,7 @@ pub mod limiter;
 mod open;
 mod read;
 mod store;
+mod wal;
 mod writer;
 
 pub use dataset::{Dataset, Object, ObjectId};

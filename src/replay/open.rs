@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::store::BUSY_TIMEOUT;
+use super::wal;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
 
@@ -30,6 +31,7 @@ const WRITER_PRAGMAS: &str = "
 
 /// Opens for writing, creating the database when there is none or an empty file.
 pub fn read_write(path: &Path) -> Result<Connection, StoreError> {
+    wal::check(path)?;
     let fail = |error| StoreError::new(path, error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
@@ -70,9 +72,7 @@ pub fn read_only(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn has_wal(path: &Path) -> bool {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    std::fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+    std::fs::metadata(wal::wal_of(path)).is_ok_and(|wal| wal.len() > 0)
 }
 
 fn immutable(path: &Path) -> Result<Connection, StoreError> {

@@ -1,7 +1,7 @@
 //! Links with a key, as a user sets them up: keys made and rotated, who is refused and told why, and what never shows a
 //! key.
 
-use super::train::{assert_whole, config, finish, rows, wait_until};
+use super::train::{assert_whole, config, finish, output, rows, wait_until};
 use super::{assert_refused, run, thermoflow};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ fn newest(path: &Path) -> String {
 
 /// Expects exit code 2 and these words.
 fn assert_told(command: &mut Command, expected: &[&str]) {
-    let output = command.output().unwrap();
+    let output = output(command.stdout(Stdio::piped()).spawn().unwrap());
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     for part in expected {

@@ -59,7 +59,7 @@ pub(super) async fn serve(
     };
     let closed = tokio::select! {
         closed = listener.read_messages(&mut read) => closed,
-        closed = write_messages(&mut write, sealer, outgoing) => closed,
+        closed = write_messages(&mut write, sealer, outgoing, LEASE) => closed,
     };
     // The learner is stopping when nobody listens.
     let _ = incoming.send(Incoming::Closed(route)).await;
@@ -123,13 +123,15 @@ impl Listener<'_> {
     }
 }
 
+/// Writes until there is nothing more to come or the peer has not read a message `within` this time.
 async fn write_messages(
     write: &mut OwnedWriteHalf,
     mut sealer: Option<Sealer>,
     mut outgoing: mpsc::Receiver<Outgoing>,
+    within: Duration,
 ) -> Closed {
     while let Some(message) = outgoing.recv().await {
-        let written = tokio::time::timeout(LEASE, write_one(write, &mut sealer, &message)).await;
+        let written = tokio::time::timeout(within, write_one(write, &mut sealer, &message)).await;
         match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return error.into(),
@@ -143,5 +145,25 @@ async fn write_one(write: &mut OwnedWriteHalf, sealer: &mut Option<Sealer>, mess
     match sealer {
         Some(sealer) => wire::write_sealed(write, sealer, message).await,
         None => wire::write_message(write, message).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_peer_that_does_not_read_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_silent, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (_, mut write) = accepted.unwrap().0.into_split();
+        let (sender, outgoing) = mpsc::channel(1);
+        // More than the system keeps for a peer that does not read.
+        sender.send(Arc::new(vec![0; 64 << 20])).await.unwrap();
+        let writing = write_messages(&mut write, None, outgoing, Duration::from_millis(50));
+        let closed = tokio::time::timeout(Duration::from_secs(20), writing).await;
+        assert!(matches!(closed, Ok(Closed::Slow)), "{closed:?}");
     }
 }

@@ -130,3 +130,43 @@ impl Free {
         Ok(report)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{config, setup};
+    use super::*;
+    use thermoflow::config::Mode;
+    use thermoflow::protocol::weights;
+    use thermoflow::rollout::{RollRequest, Roller};
+    use thermoflow::units::PolicyVersion;
+
+    #[test]
+    fn what_is_too_stale_is_counted_and_remembered_but_not_trained_on() {
+        let mut config = config(Mode::Async, 1);
+        config.learner.max_staleness = 4;
+        let dir = tempfile::tempdir().unwrap();
+        let ends = setup(&config, dir.path());
+        let mut roller = Roller::new(&config, &ends.setup.task, 0).unwrap();
+        let mut training = Training::new(ends.setup).unwrap();
+        training.state.policy_version = PolicyVersion(9);
+        let mut free = Free::new(&training).unwrap();
+
+        assert!(training.publish(PolicyVersion(9)));
+        let Ok(super::super::FromTrainer::Publish { data, .. }) = ends.from.recv() else {
+            panic!("weights")
+        };
+        let parameters = weights::from_bytes(&roller.layout(), &data).unwrap();
+        for (version, trained_on) in [(4, 0), (5, 32), (9, 64)] {
+            roller.load(PolicyVersion(version), &parameters).unwrap();
+            let rolled = roller.roll(&RollRequest {
+                round: version,
+                indices: 0..32,
+                progress: 0.0,
+            });
+            free.backlog.extend(rolled.unwrap());
+            free.take(&mut training).unwrap();
+            assert_eq!(free.pending.len(), trained_on, "after those of version {version}");
+        }
+        assert_eq!(training.state.trajectories, 96);
+    }
+}

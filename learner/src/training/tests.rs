@@ -9,7 +9,7 @@ use thermoflow::protocol::weights;
 use thermoflow::replay::{Limiter, LimiterState};
 use thermoflow::rollout::{RollRequest, Roller};
 
-fn config(mode: Mode, rounds: u64) -> RunConfig {
+pub(super) fn config(mode: Mode, rounds: u64) -> RunConfig {
     let mut raw = RawConfig::default();
     raw.task.name = Some("tfbind8".into());
     raw.train.mode = Some(mode);
@@ -19,36 +19,26 @@ fn config(mode: Mode, rounds: u64) -> RunConfig {
     raw.resolve().unwrap()
 }
 
-/// Runs training in `dir` from its newest checkpoint, with one actor; stops before round `stop_at`.
-fn train(
-    config: &RunConfig,
-    dir: &std::path::Path,
-    history: &[Trajectory],
-    stop_at: Option<u64>,
-) -> (End, Vec<Trajectory>) {
+/// Training that has not begun, and the other ends of its channels.
+pub(super) struct Ends {
+    pub setup: Setup,
+    to: Sender<ToTrainer>,
+    pub from: Receiver<FromTrainer>,
+    stopper: Sender<()>,
+    flushed: Arc<AtomicU64>,
+}
+
+pub(super) fn setup(config: &RunConfig, dir: &std::path::Path) -> Ends {
     let task = Task::load(&config.task).unwrap();
-    let mut trainer = Trainer::new(config, &task).unwrap();
-    let mut state = TrainerState::default();
-    if let Some(latest) = checkpoint::latest(dir).unwrap() {
-        let Checkpoint {
-            policy,
-            optimizer,
-            trainer: at,
-            ..
-        } = latest.checkpoint;
-        trainer.restore(policy, optimizer).unwrap();
-        state = at;
-    }
-    trainer.remember(&history[..state.trajectories as usize]).unwrap();
     let ((to, inbox), (outbox, from), (stopper, stop)) = (bounded(2), bounded(64), bounded(1));
     let flushed = Arc::new(AtomicU64::new(0));
     let asked = flushed.clone();
     let setup = Setup {
         config: config.clone(),
-        task: task.clone(),
+        trainer: Trainer::new(config, &task).unwrap(),
+        task,
         run_dir: dir.into(),
-        trainer,
-        state,
+        state: TrainerState::default(),
         inbox,
         stop,
         outbox,
@@ -58,6 +48,48 @@ fn train(
         }),
         fleet: Box::new(FleetReport::default),
     };
+    Ends {
+        setup,
+        to,
+        from,
+        stopper,
+        flushed,
+    }
+}
+
+/// Runs training in `dir` from its newest checkpoint, with one actor; stops before round `stop_at`.
+fn train(
+    config: &RunConfig,
+    dir: &std::path::Path,
+    history: &[Trajectory],
+    stop_at: Option<u64>,
+) -> (End, Vec<Trajectory>) {
+    let mut ends = setup(config, dir);
+    let Setup {
+        ref task,
+        ref mut trainer,
+        ref mut state,
+        ..
+    } = ends.setup;
+    if let Some(latest) = checkpoint::latest(dir).unwrap() {
+        let Checkpoint {
+            policy,
+            optimizer,
+            trainer: at,
+            ..
+        } = latest.checkpoint;
+        trainer.restore(policy, optimizer).unwrap();
+        *state = at;
+    }
+    trainer.remember(&history[..state.trajectories as usize]).unwrap();
+    let task = task.clone();
+    let Ends {
+        setup,
+        to,
+        from,
+        stopper,
+        flushed,
+    } = ends;
     let thread = std::thread::spawn(move || run(setup));
     let made = act(config, &task, &from, &to, stop_at);
     drop((to, stopper));

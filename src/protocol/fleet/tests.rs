@@ -27,9 +27,14 @@ fn receive(fleet: &mut Fleet, route: Route, message: ToLearner) -> Vec<Action> {
 }
 
 fn hello() -> ToLearner {
+    hello_from(0)
+}
+
+/// Of an actor that still has what it made from `oldest` on.
+fn hello_from(oldest: u64) -> ToLearner {
     ToLearner::Hello(Hello {
         incarnation: ACTOR,
-        oldest: Seq(0),
+        oldest: Seq(oldest),
         name: "a".into(),
         host: "b".into(),
         process: 2,
@@ -118,5 +123,24 @@ fn what_an_actor_owes_is_sent_on_its_new_connection_at_once_and_when_it_is_heard
         work(&receive(&mut fleet, route(2), status)),
         whole(2),
         "nobody else was there"
+    );
+}
+
+#[test]
+fn an_actor_that_dropped_what_was_not_acknowledged_is_not_taken_back() {
+    let mut fleet = fleet(Mode::Async, 0.0);
+    receive(&mut fleet, route(1), hello());
+    receive(&mut fleet, route(1), batch(0, 3));
+    let (incarnation, next) = (ACTOR, Seq(2));
+    fleet.handle(Duration::ZERO, Event::Committed { incarnation, next }, &mut Vec::new());
+    let refused = receive(&mut fleet, route(2), hello_from(3));
+    assert!(
+        matches!(&refused[..], [Action::Send(_, ToActor::Refused { reason })] if reason.contains("from #2 on")),
+        "{refused:?}"
+    );
+    let welcome = receive(&mut fleet, route(3), hello_from(2));
+    assert!(
+        matches!(welcome[0], Action::Send(_, ToActor::Welcome(_))),
+        "{welcome:?}"
     );
 }

@@ -205,5 +205,6 @@ impl Opener {
 /// The nonces of message `number`.
 fn nonces(number: u64) -> impl Iterator<Item = u64> {
     let first = number << PIECE_BITS;
-    first..first + (1 << PIECE_BITS)
+    // The last nonce of the last message is the last number there is: a range could not end behind it.
+    (0..1 << PIECE_BITS).map(move |piece| first | piece)
 }
