@@ -128,8 +128,8 @@ fn restore(
     })
 }
 
-/// A checkpoint counts only what was committed, so a replay that holds less has lost some. SQLite takes a damaged log for
-/// the end of one that a crash cut short, and says nothing.
+/// A checkpoint counts only what was committed, so a replay that holds less has lost some: its log was cut short, or
+/// damaged where that looks like a crash. Opening it refuses any other damage to the log.
 fn tell_of_loss(store: &Store, state: &TrainerState) -> Result<(), StoreError> {
     let held = store.counts()?.trajectories;
     if held < state.trajectories {

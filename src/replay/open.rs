@@ -133,3 +133,24 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::types::Value;
+
+    /// Killing a process does not show whether commits are synced; only a power cut does.
+    #[test]
+    fn a_commit_is_synced_before_it_returns() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in ["new", "opened again"] {
+            let connection = read_write(&dir.path().join("replay.sqlite")).unwrap();
+            let pragma = |name| {
+                let read = connection.pragma_query_value(None, name, |row| row.get::<_, Value>(0));
+                read.unwrap()
+            };
+            assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
+            assert_eq!(pragma("synchronous"), 2.into(), "FULL");
+        }
+    }
+}

@@ -76,10 +76,9 @@ fn assert_told(command: &mut Command, expected: &[&str]) {
     }
 }
 
-fn stop(mut child: Child) -> Output {
+fn stop(child: Child) -> Output {
     super::train::signal("-TERM", child.id());
-    let _ = child.wait();
-    child.wait_with_output().unwrap()
+    output(child)
 }
 
 /// All files of a directory, and what they hold.

@@ -4,6 +4,7 @@
 //! the database are found where structure or references break; SQLite has no checksums on its pages, so a number that
 //! became another number is not found. Never a panic, never a replay that starts from scratch.
 
+use super::super::wal::wal_of;
 use super::tests::{all, run, scratch};
 use super::*;
 use std::fs;
@@ -37,10 +38,6 @@ fn crashed() -> Crashed {
         database: fs::read(&path).unwrap(),
         wal: fs::read(wal_of(&path)).unwrap(),
     }
-}
-
-fn wal_of(path: &Path) -> PathBuf {
-    path.with_extension("sqlite-wal")
 }
 
 /// What a store made of these files holds, after it was checked.

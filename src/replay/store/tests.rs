@@ -455,18 +455,3 @@ proptest! {
         prop_assert_eq!(store.verify().unwrap(), [""; 0]);
     }
 }
-
-/// Killing a process does not show whether commits are synced; only a power cut does.
-#[test]
-fn a_commit_is_synced_before_it_returns() {
-    let (_dir, path) = scratch();
-    for _ in ["new", "opened again"] {
-        let store = Store::open(&path).unwrap();
-        let pragma = |name| {
-            let read = |row: &rusqlite::Row<'_>| row.get::<_, rusqlite::types::Value>(0);
-            store.connection().pragma_query_value(None, name, read).unwrap()
-        };
-        assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
-        assert_eq!(pragma("synchronous"), 2.into(), "FULL");
-    }
-}
