@@ -6,6 +6,7 @@
 pub mod beta;
 pub mod checkpoint;
 pub mod config;
+pub mod console;
 pub mod durable;
 pub mod env;
 pub mod exact;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::io::Write;
 use std::time::{Duration, Instant};
 use thermoflow::config::RunConfig;
+use thermoflow::console::print_json;
 use thermoflow::rollout::{RollRequest, Trajectory};
 use thermoflow::rounds::Rounds;
 use thermoflow::task::Task;
@@ -171,8 +172,7 @@ impl Compute {
 
     fn print(&self, report: &Report, out: &mut Output) -> anyhow::Result<()> {
         if self.json {
-            serde_json::to_writer_pretty(&mut *out, report)?;
-            return Ok(writeln!(out)?);
+            return print_json(report, out);
         }
         let name = format!("{:?}", report.work).to_lowercase();
         writeln!(

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use thermoflow::console::print_json;
 use thermoflow::durable;
 use thermoflow::task::blocks::{AUTHORS, BlockData, BlockDataError, BlockKind, KINDS, folder, read_file};
 use thermoflow::task::import::{Files, KnownFile, MAX_BYTES, SOURCES, Source, Versions};
@@ -274,10 +275,4 @@ impl List {
         listed.iter().try_for_each(|listed| listed.print(out))?;
         Ok(())
     }
-}
-
-fn print_json(value: &impl Serialize, out: &mut Output) -> anyhow::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    writeln!(out)?;
-    Ok(())
 }

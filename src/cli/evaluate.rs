@@ -1,9 +1,10 @@
 //! `thermoflow evaluate`: how good a policy is at each β, from samples or exactly.
 
-use super::policy::{Policy, Source, parse_beta};
 use super::{BadInput, Output};
 use serde::Serialize;
 use std::io::Write;
+use thermoflow::console::policy::{Policy, Source, parse_beta};
+use thermoflow::console::print_json;
 use thermoflow::exact::{Enumerated, ExactMetrics, ExactPolicy};
 use thermoflow::sampling::Sampler;
 
@@ -99,9 +100,7 @@ impl Args {
             results,
         };
         if self.json {
-            serde_json::to_writer_pretty(&mut *out, &report)?;
-            writeln!(out)?;
-            return Ok(());
+            return print_json(&report, out);
         }
         print_table(&report.results, out)
     }

@@ -1,7 +1,5 @@
 //! `thermoflow reward`: raw scores of given objects.
 
-use super::policy::Files;
-use super::rows::Rows;
 use super::{BadInput, Output};
 use anyhow::Context;
 use serde::Serialize;
@@ -9,6 +7,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use thermoflow::config::{self, RawConfig, RunConfig};
+use thermoflow::console::Rows;
+use thermoflow::console::policy::Files;
 use thermoflow::env::States;
 use thermoflow::task::Task;
 

@@ -1,9 +1,9 @@
 //! `thermoflow sample`: objects from a trained policy.
 
 use super::Output;
-use super::policy::{Source, parse_beta};
-use super::rows::Rows;
 use serde::Serialize;
+use thermoflow::console::Rows;
+use thermoflow::console::policy::{Source, parse_beta};
 use thermoflow::sampling::{CHUNK, Sampler};
 
 const EXAMPLES: &str = "\

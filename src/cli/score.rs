@@ -1,10 +1,11 @@
 //! `thermoflow score`: what a policy says of given trajectories.
 
-use super::policy::Source;
 use super::{BadInput, Output};
 use anyhow::Context;
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use thermoflow::console::policy::Source;
+use thermoflow::console::print_json;
 use thermoflow::env::States;
 use thermoflow::scoring::{ScoreInput, score};
 use thermoflow::task::Task;
@@ -56,9 +57,7 @@ impl Args {
             optimizer,
         )?;
         if self.json {
-            serde_json::to_writer_pretty(&mut *out, &scored)?;
-            writeln!(out)?;
-            return Ok(());
+            return print_json(&scored, out);
         }
         let mut csv = csv::Writer::from_writer(&mut *out);
         csv.write_record(["x", "beta", "log_reward", "log_z", "log_pf", "log_pb"])?;

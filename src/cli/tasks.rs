@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io::Write;
 use thermoflow::config::OfflineConfig;
+use thermoflow::console::print_json;
 use thermoflow::task::reward::RewardShape;
 use thermoflow::task::{KINDS, TaskKind};
 
@@ -49,9 +50,7 @@ impl Args {
         let kinds = if self.names.is_empty() { KINDS.to_vec() } else { asked? };
         let rows = kinds.into_iter().map(Row::new).collect::<anyhow::Result<Vec<Row>>>()?;
         if self.json {
-            serde_json::to_writer_pretty(&mut *out, &rows)?;
-            writeln!(out)?;
-            return Ok(());
+            return print_json(&rows, out);
         }
         for row in rows {
             row.print(out)?;

@@ -101,7 +101,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Sorts an error of SQLite by what can be done about it.
-    pub(super) fn new(path: &Path, source: rusqlite::Error) -> Self {
+    pub fn new(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_path_buf();
         let detail = source.to_string();
         let shared_memory_full = matches!(

@@ -15,6 +15,6 @@ mod writer;
 pub use dataset::{Dataset, Object, ObjectId};
 pub use error::StoreError;
 pub use limiter::{Limiter, LimiterError, LimiterState};
-pub use open::{APPLICATION_ID, SCHEMA_VERSION};
+pub use open::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION};
 pub use read::{ActorRow, Counts};
 pub use store::{CommitReport, Received, Store};

@@ -12,7 +12,8 @@ pub const SCHEMA_VERSION: i64 = 1;
 /// Marks the file as ours ("TFlo"), kept as `PRAGMA application_id`.
 pub const APPLICATION_ID: i64 = 0x5446_6c6f;
 
-const SCHEMA: &str = include_str!("schema.sql");
+/// The tables of a replay, with comments, in SQL.
+pub const SCHEMA: &str = include_str!("schema.sql");
 
 /// Durability and speed of the writer.
 ///

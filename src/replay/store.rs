@@ -93,6 +93,11 @@ impl Store {
         &self.connection
     }
 
+    /// The connection alone.
+    pub fn into_connection(self) -> Connection {
+        self.connection
+    }
+
     pub(super) fn fail(&self, error: rusqlite::Error) -> StoreError {
         StoreError::new(&self.path, error)
     }

@@ -8,6 +8,7 @@ use anyhow::bail;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
+use thermoflow::console::print_json;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -109,8 +110,7 @@ impl Args {
             checks,
         };
         if self.json {
-            serde_json::to_writer_pretty(&mut *out, &report)?;
-            writeln!(out)?;
+            print_json(&report, out)?;
         } else {
             report.checks.iter().try_for_each(|check| check.print(out))?;
         }

@@ -15,6 +15,7 @@ use runner::{End, Outcome};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
+use thermoflow::console::print_json;
 use thermoflow::experiment::{EXPERIMENTS, Experiment, FinishedJob, Options};
 
 const EXAMPLES: &str = "\
@@ -170,8 +171,7 @@ impl Args {
                 runs: outcomes,
                 files,
             };
-            serde_json::to_writer_pretty(&mut *out, &summary)?;
-            return Ok(writeln!(out)?);
+            return print_json(&summary, out);
         }
         let count = |end: fn(&End) -> bool| outcomes.iter().filter(|outcome| end(&outcome.end)).count();
         let (finished, stopped) = (count(|end| *end == End::Finished), count(|end| *end == End::Stopped));
@@ -190,8 +190,7 @@ impl Args {
         let listed: Result<Vec<_>, _> = EXPERIMENTS.iter().map(|experiment| Listed::new(experiment)).collect();
         let listed = listed?;
         if self.json {
-            serde_json::to_writer_pretty(&mut *out, &listed)?;
-            return Ok(writeln!(out)?);
+            return print_json(&listed, out);
         }
         for experiment in listed {
             experiment.print(out)?;

@@ -18,6 +18,7 @@ use display::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use thermoflow::config::RawConfig;
+use thermoflow::console::print_json;
 use thermoflow::task::Task;
 
 const EXAMPLES: &str = "\
@@ -122,8 +123,7 @@ impl Args {
 
     fn print(&self, report: &Report, run_dir: &Path, out: &mut Output) -> anyhow::Result<()> {
         if self.json {
-            serde_json::to_writer_pretty(&mut *out, report)?;
-            return Ok(writeln!(out)?);
+            return print_json(report, out);
         }
         let (run, config) = (run_dir.display(), self.source.file.display());
         write!(out, "{}", report.summary())?;

@@ -1,11 +1,11 @@
 //! A trained policy from the command line: the arguments that name one, shared by `sample`, `score` and `evaluate`.
 
+use crate::checkpoint::load_policy;
+use crate::config::{Invalid, RunConfig};
+use crate::policy::{Backend, Parameters, PolicySpec, backend};
+use crate::run_dir::RunRecord;
+use crate::task::{Task, TaskKind};
 use std::path::PathBuf;
-use thermoflow::checkpoint::load_policy;
-use thermoflow::config::{Invalid, RunConfig};
-use thermoflow::policy::{Backend, Parameters, PolicySpec, backend};
-use thermoflow::run_dir::RunRecord;
-use thermoflow::task::{Task, TaskKind};
 
 /// Which policy, on which task, computed where.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub struct Source {
 }
 
 /// Files of a task, in place of those that it uses otherwise.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Files {
     /// Score table to use instead of the built-in one (tfbind8, sequence)
     #[arg(long, value_name = "FILE")]
@@ -71,7 +71,7 @@ impl Source {
         if said.is_none() {
             let mut spec = parameters.layout.spec.clone();
             adjust(&mut spec);
-            parameters.layout = thermoflow::policy::Layout::new(&spec, parameters.layout.features);
+            parameters.layout = crate::policy::Layout::new(&spec, parameters.layout.features);
         }
         let name = self.task.clone().or(said).unwrap_or_else(|| "tfbind8".into());
         TaskKind::find(&name)?;

@@ -1,0 +1,63 @@
+//! Why a question could not be answered.
+
+use std::path::PathBuf;
+use thermoflow::replay::StoreError;
+use thermoflow::run_dir::RunDirError;
+
+/// Why a question could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// The replay cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// run.toml cannot be read.
+    #[error(transparent)]
+    Run(#[from] RunDirError),
+    /// A place without a replay.
+    #[error(
+        "{} is neither a run directory nor a replay.sqlite{}", .path.display(), if *.is_there { "" } else { ": it does not exist" }
+    )]
+    NotAReplay {
+        /// What was given.
+        path: PathBuf,
+        /// Whether anything is there.
+        is_there: bool,
+    },
+    /// SQL of the user's that SQLite refuses.
+    #[error("{what} {sql:?}: {reason}{advice}")]
+    Sql {
+        /// Which argument.
+        what: &'static str,
+        /// Its value.
+        sql: String,
+        /// What SQLite says of it.
+        reason: String,
+        /// What there is instead.
+        advice: String,
+    },
+    /// Something else of the user's that cannot be used.
+    #[error("{0}")]
+    Input(String),
+    /// A file cannot be written.
+    #[error("{} cannot be written", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl InspectError {
+    /// True when the user can put it right in what they gave.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::Store(error) => !matches!(
+                error,
+                StoreError::Busy { .. } | StoreError::Full { .. } | StoreError::Sqlite { .. }
+            ),
+            Self::Write { .. } => false,
+            _ => true,
+        }
+    }
+}

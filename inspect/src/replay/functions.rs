@@ -1,0 +1,34 @@
+//! The SQL functions of the view `replay`.
+
+use super::objects::ObjectReader;
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+use std::sync::Arc;
+
+const VIEW: &str = include_str!("view.sql");
+
+/// Gives a connection the functions and the view.
+pub fn install(connection: &Connection, objects: ObjectReader) -> rusqlite::Result<()> {
+    // Not deterministic to SQLite's planner: a newer object gets a score that there was not.
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
+    let objects = Arc::new(objects);
+    for (column, name) in ["object_y", "object_log_reward"].into_iter().enumerate() {
+        let objects = objects.clone();
+        connection.create_scalar_function(name, 1, flags, move |context| {
+            let id = usize::try_from(context.get_raw(0).as_i64()?).unwrap_or(usize::MAX);
+            let value = f64::from(objects.scores(id)?[column]);
+            Ok(value.is_finite().then_some(value))
+        })?;
+    }
+    connection.create_scalar_function(
+        "action_count",
+        1,
+        flags | FunctionFlags::SQLITE_DETERMINISTIC,
+        |context| {
+            let blob = context.get_raw(0).as_blob()?;
+            // LEB128: the last byte of every number is below 0x80.
+            Ok(blob.iter().filter(|byte| **byte < 0x80).count() as i64)
+        },
+    )?;
+    connection.execute_batch(VIEW)
+}

@@ -1,0 +1,205 @@
+//! A replay that is looked at: where it is, whose run it is, and connections that can only read.
+
+mod functions;
+mod objects;
+mod scan;
+pub mod sql;
+
+pub use scan::{Filter, Plan, Range, Rows, Stop, for_each};
+
+use crate::InspectError;
+use indicatif::{ProgressBar, ProgressStyle};
+use objects::Objects;
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thermoflow::replay::{Store, StoreError};
+use thermoflow::run_dir::{RunPaths, RunRecord};
+use thermoflow::task::Task;
+
+/// Pages of the database that each connection keeps, KiB (negative: SQLite's way to say so). What is read goes by once.
+const CACHE_KIB: i64 = -8192;
+
+/// A replay opened for reading, also while a learner writes to it.
+///
+/// Invariant: nothing here changes the file. Connections are opened read-only, and `authorize` refuses everything but
+/// reading.
+#[derive(Debug)]
+pub struct Replay {
+    run: Option<(PathBuf, RunRecord)>,
+    source: Source,
+    connection: Connection,
+    progress: ProgressBar,
+}
+
+/// Where connections come from; shared by threads.
+#[derive(Debug)]
+struct Source {
+    path: PathBuf,
+    objects: Arc<Objects>,
+}
+
+impl Source {
+    /// A new connection with the view `replay`.
+    fn connect(&self) -> Result<Connection, InspectError> {
+        let mut connection = Store::open_read_only(&self.path)?.into_connection();
+        let mut prepare = || {
+            connection.pragma_update(None, "cache_size", CACHE_KIB)?;
+            connection.pragma_update(None, "temp_store", "MEMORY")?;
+            functions::install(&connection, self.objects.reader())?;
+            connection.authorizer(Some(authorize))
+        };
+        prepare().map_err(|error| self.failed(error))?;
+        Ok(connection)
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> InspectError {
+        StoreError::new(&self.path, error).into()
+    }
+}
+
+impl Replay {
+    /// Opens the replay of a run directory, or a file of one.
+    ///
+    /// # Errors
+    /// Not a replay, damaged, of a newer program, or a run.toml that cannot be read.
+    pub fn open(place: &Path) -> Result<Self, InspectError> {
+        let (path, root) = locate(place)?;
+        let run = match root {
+            Some(root) if RunPaths::new(&root).record().is_file() => {
+                let record = RunRecord::read(&root)?;
+                Some((root, record))
+            }
+            _ => None,
+        };
+        let objects = Objects::new(Store::open_read_only(&path)?.into_connection());
+        let source = Source {
+            path,
+            objects: Arc::new(objects),
+        };
+        let connection = source.connect()?;
+        Ok(Self {
+            run,
+            source,
+            connection,
+            progress: ProgressBar::hidden(),
+        })
+    }
+
+    /// Shows on a terminal how far each scan is.
+    pub fn show_progress(&mut self) {
+        let style =
+            ProgressStyle::with_template("{bar:32} {human_pos} of {human_len} trajectories, {per_sec}, {eta} left");
+        self.progress = ProgressBar::no_length().with_style(style.expect("a fixed template"));
+    }
+
+    /// The database.
+    pub fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// The run directory, if the replay lies in one.
+    pub fn root(&self) -> Option<&Path> {
+        self.run.as_ref().map(|(root, _)| root.as_path())
+    }
+
+    /// What run.toml says, if the replay lies in a run directory.
+    pub fn record(&self) -> Option<&RunRecord> {
+        self.run.as_ref().map(|(_, record)| record)
+    }
+
+    /// How people call it: the name of its directory.
+    pub fn name(&self) -> String {
+        let place = self.root().unwrap_or(self.path());
+        let place = place.canonicalize().unwrap_or_else(|_| place.to_path_buf());
+        place.file_name().map_or_else(
+            || place.display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        )
+    }
+
+    /// The task of the run; None when the replay lies alone.
+    ///
+    /// # Errors
+    /// When it cannot be built, for example because its data is not on this machine.
+    pub fn task(&self) -> Result<Option<Task>, InspectError> {
+        let task = self.record().map(|record| Task::load(&record.config.task));
+        task.transpose()
+            .map_err(|error| InspectError::Input(format!("the task of the run: {error:#}")))
+    }
+
+    /// A connection with the view `replay`.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// One number by a question of ours.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn number(&self, sql: &str) -> Result<i64, InspectError> {
+        self.ask(|connection| connection.query_row(sql, [], |row| row.get(0)))
+    }
+
+    /// Runs a question of ours.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, InspectError> {
+        question(self.connection()).map_err(|error| self.failed(error))
+    }
+
+    /// The rows of a question of ours.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn rows<T>(
+        &self,
+        sql: &str,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, InspectError> {
+        self.ask(|connection| connection.prepare(sql)?.query_map([], read)?.collect())
+    }
+
+    /// What an error of SQLite's means.
+    pub fn failed(&self, error: rusqlite::Error) -> InspectError {
+        self.source.failed(error)
+    }
+}
+
+/// The database and the directory that it lies in.
+fn locate(place: &Path) -> Result<(PathBuf, Option<PathBuf>), InspectError> {
+    let inside = RunPaths::new(place).replay();
+    if inside.is_file() {
+        return Ok((inside, Some(place.to_path_buf())));
+    }
+    if place.is_file() {
+        return Ok((place.to_path_buf(), place.parent().map(Path::to_path_buf)));
+    }
+    Err(InspectError::NotAReplay {
+        path: place.to_path_buf(),
+        is_there: place.exists(),
+    })
+}
+
+/// Lets users read, and nothing else: no other file is attached or written, nothing is changed.
+fn authorize(context: AuthContext<'_>) -> Authorization {
+    match context.action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive | AuthAction::Function { .. } => {
+            Authorization::Allow
+        }
+        AuthAction::Transaction { .. } => Authorization::Allow,
+        AuthAction::Pragma { pragma_name, .. } if READING_PRAGMAS.contains(&pragma_name) => Authorization::Allow,
+        _ => Authorization::Deny,
+    }
+}
+
+const READING_PRAGMAS: [&str; 6] = [
+    "data_version",
+    "foreign_key_check",
+    "integrity_check",
+    "page_count",
+    "page_size",
+    "table_info",
+];

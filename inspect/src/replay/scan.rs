@@ -1,0 +1,257 @@
+//! Reading all trajectories, on all cores, in order.
+//!
+//! What is read is fixed beforehand from the table `batches`: numbers are given without gaps and rows never change, so
+//! connections that see the database a little later read the same, and a learner that writes meanwhile does not matter.
+
+use super::{Replay, Source};
+use crate::InspectError;
+use rusqlite::{Connection, Row};
+use std::ops::RangeInclusive;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+/// Trajectories that a thread reads at a time.
+const CHUNK: i64 = 1 << 16;
+
+/// Results that a thread may be ahead of whoever takes them.
+const AHEAD: usize = 2;
+
+/// Threads that read; more only wait for each other.
+const MAX_THREADS: usize = 16;
+
+/// Trajectories of one actor that follow each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// The actor's number.
+    pub actor: i64,
+    /// Their numbers.
+    pub seqs: RangeInclusive<i64>,
+}
+
+impl Range {
+    fn len(&self) -> u64 {
+        (self.seqs.end() - self.seqs.start() + 1).max(0) as u64
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = Self> {
+        let (first, last, actor) = (*self.seqs.start(), *self.seqs.end(), self.actor);
+        (first..=last).step_by(CHUNK as usize).map(move |low| Self {
+            actor,
+            seqs: low..=last.min(low + CHUNK - 1),
+        })
+    }
+}
+
+/// What is to be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In order of actor and number.
+    pub ranges: Vec<Range>,
+}
+
+impl Plan {
+    /// Everything that is committed now.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn all(replay: &Replay) -> Result<Self, InspectError> {
+        Self::of_batches(replay, 0)
+    }
+
+    /// What was committed after the batch `id`.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn of_batches(replay: &Replay, after: i64) -> Result<Self, InspectError> {
+        let sql = format!(
+            "SELECT actor_id, min(first_seq), max(last_seq) FROM batches WHERE id > {after} GROUP BY actor_id ORDER BY actor_id"
+        );
+        let whole = replay.rows(&sql, |row| {
+            Ok(Range {
+                actor: row.get(0)?,
+                seqs: row.get(1)?..=row.get(2)?,
+            })
+        })?;
+        Ok(Self {
+            ranges: whole.iter().flat_map(Range::chunks).collect(),
+        })
+    }
+
+    /// How many trajectories it holds, at most.
+    pub fn len(&self) -> u64 {
+        self.ranges.iter().map(Range::len).sum()
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+}
+
+/// A condition on trajectories, in SQL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter(Option<String>);
+
+impl Filter {
+    /// Every trajectory.
+    pub const NONE: Self = Self(None);
+
+    /// Those for which `condition` is true, if there is one; checks it.
+    ///
+    /// # Errors
+    /// SQLite does not understand it.
+    pub fn new(condition: Option<&str>, replay: &Replay) -> Result<Self, InspectError> {
+        let filter = Self(condition.map(str::to_owned));
+        if let Some(condition) = condition {
+            let sql = format!("SELECT 1 FROM replay WHERE {}", filter.sql());
+            let prepared = replay.connection().prepare(&sql);
+            let parameters = prepared.map(|statement| statement.parameter_count());
+            match parameters {
+                Ok(0) => (),
+                Ok(_) => {
+                    return Err(InspectError::Input(format!(
+                        "--where {condition:?}: ? stands for nothing here"
+                    )));
+                }
+                Err(error) => return Err(super::sql::refused("--where", condition, &error, replay)),
+            }
+        }
+        Ok(filter)
+    }
+
+    /// True when nothing is left out.
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// As part of a WHERE clause.
+    pub fn sql(&self) -> String {
+        // The line break ends a comment.
+        self.0
+            .as_ref()
+            .map_or_else(|| "true".into(), |condition| format!("({condition}\n)"))
+    }
+}
+
+/// The rows of a range.
+pub type Rows<'a> = rusqlite::Rows<'a>;
+
+impl Replay {
+    /// Reads `columns` of the view `replay` for the trajectories of a plan that pass the filter: `work` makes something of
+    /// the rows of each range, on several threads, and `take` gets that in order of the ranges. Memory does not grow with
+    /// the number of trajectories.
+    ///
+    /// # Errors
+    /// When reading fails, and those of `work` and `take`.
+    pub fn scan<T: Send>(
+        &self,
+        plan: &Plan,
+        (columns, filter): (&str, &Filter),
+        work: impl Fn(&Range, &mut Rows<'_>) -> Result<T, Stop> + Sync,
+        mut take: impl FnMut(T) -> Result<(), InspectError>,
+    ) -> Result<(), InspectError> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.min(MAX_THREADS).min(plan.ranges.len());
+        let sql = format!(
+            "SELECT {columns} FROM replay WHERE actor_id = ?1 AND seq BETWEEN ?2 AND ?3 AND {}",
+            filter.sql()
+        );
+        let (sql, work, source) = (&sql, &work, &self.source);
+        thread::scope(|scope| {
+            let results: Vec<Receiver<Result<T, InspectError>>> = (0..threads)
+                .map(|first| {
+                    let (sender, receiver) = sync_channel(AHEAD);
+                    let ranges = plan.ranges.iter().skip(first).step_by(threads);
+                    scope.spawn(move || {
+                        for result in source.read(sql, ranges, work) {
+                            // Nobody takes more: another range failed.
+                            if sender.send(result).is_err() {
+                                return;
+                            }
+                        }
+                    });
+                    receiver
+                })
+                .collect();
+            self.progress.set_length(plan.len());
+            self.progress.set_position(0);
+            for (place, range) in plan.ranges.iter().enumerate() {
+                // A thread that panicked ends the scope with its panic.
+                let Ok(result) = results[place % threads].recv() else {
+                    break;
+                };
+                take(result?)?;
+                self.progress.inc(range.len());
+            }
+            self.progress.finish_and_clear();
+            Ok(())
+        })
+    }
+}
+
+impl Source {
+    /// One thread's part of a scan: a result per range, until one fails.
+    fn read<'a, T>(
+        &'a self,
+        sql: &'a str,
+        mut ranges: impl Iterator<Item = &'a Range> + 'a,
+        work: &'a impl Fn(&Range, &mut Rows<'_>) -> Result<T, Stop>,
+    ) -> impl Iterator<Item = Result<T, InspectError>> + 'a {
+        let mut connection = None;
+        std::iter::from_fn(move || {
+            let range = ranges.next()?;
+            let opened = connection.take().map_or_else(|| self.connect(), Ok);
+            Some(opened.and_then(|opened| {
+                let result = read_range(&opened, sql, range, work).map_err(|stop| match stop {
+                    Stop::Sqlite(error) => self.failed(error),
+                    Stop::Other(error) => error,
+                });
+                connection = Some(opened);
+                result
+            }))
+        })
+    }
+}
+
+fn read_range<T>(
+    connection: &Connection,
+    sql: &str,
+    range: &Range,
+    work: &impl Fn(&Range, &mut Rows<'_>) -> Result<T, Stop>,
+) -> Result<T, Stop> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((range.actor, *range.seqs.start(), *range.seqs.end()))?;
+    work(range, &mut rows)
+}
+
+/// Why a range was not read to its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// SQLite failed.
+    Sqlite(rusqlite::Error),
+    /// Anything else.
+    Other(InspectError),
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<InspectError> for Stop {
+    fn from(error: InspectError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Calls `each` for every row.
+///
+/// # Errors
+/// When reading fails, and those of `each`.
+pub fn for_each(rows: &mut Rows<'_>, mut each: impl FnMut(&Row<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
+    while let Some(row) = rows.next()? {
+        each(row)?;
+    }
+    Ok(())
+}
