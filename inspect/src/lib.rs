@@ -2,8 +2,18 @@
 //!
 //! Each question is a module that makes plain data; [`cli`] prints it in a terminal and `serve` shows it in a browser.
 
+pub mod batches;
 pub mod cli;
+pub mod compare;
 mod error;
+pub mod figure;
+pub mod groups;
+pub mod histogram;
+pub mod modes;
 pub mod replay;
+pub mod sketch;
+pub mod summary;
+pub mod timeline;
+pub mod top;
 
 pub use error::InspectError;
