@@ -4,6 +4,7 @@
 
 pub mod cli;
 mod error;
+pub mod query;
 pub mod replay;
 
 pub use error::InspectError;
