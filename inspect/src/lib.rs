@@ -4,6 +4,8 @@
 
 pub mod cli;
 mod error;
+pub mod export;
+mod new_file;
 pub mod query;
 pub mod replay;
 
