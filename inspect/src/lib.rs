@@ -8,5 +8,6 @@ pub mod export;
 mod new_file;
 pub mod query;
 pub mod replay;
+pub mod schema;
 
 pub use error::InspectError;

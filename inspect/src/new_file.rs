@@ -24,7 +24,11 @@ impl NewFile {
     /// There is a file of this name, another process is making it, or it cannot be written.
     pub fn create(path: &Path, force: bool) -> Result<Self, InspectError> {
         if path.is_dir() || (!force && path.exists()) {
-            let advice = if path.is_dir() { "it is a directory" } else { "--force replaces it" };
+            let advice = if path.is_dir() {
+                "it is a directory"
+            } else {
+                "--force replaces it"
+            };
             let message = format!("{} is there already: {advice}, or choose another name", path.display());
             return Err(InspectError::Input(message));
         }

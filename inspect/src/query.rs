@@ -27,7 +27,9 @@ impl<'a> Query<'a> {
         let statement = prepared.map_err(|error| refused(sql, &error, replay))?;
         let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
         if columns.is_empty() {
-            return Err(InspectError::Input(format!("{sql:?} asks for nothing: a SELECT is needed")));
+            return Err(InspectError::Input(format!(
+                "{sql:?} asks for nothing: a SELECT is needed"
+            )));
         }
         if statement.parameter_count() > 0 {
             return Err(InspectError::Input(format!("{sql:?}: ? stands for nothing here")));
@@ -48,7 +50,10 @@ impl<'a> Query<'a> {
     /// A column that has the name of an earlier one.
     pub fn repeated_column(&self) -> Option<&str> {
         let mut names = HashSet::new();
-        self.columns.iter().map(String::as_str).find(|name| !names.insert(*name))
+        self.columns
+            .iter()
+            .map(String::as_str)
+            .find(|name| !names.insert(*name))
     }
 
     /// Calls `each` with every row, as it is found.
@@ -59,7 +64,9 @@ impl<'a> Query<'a> {
         let (replay, sql) = (self.replay, self.sql);
         let failed = |error| match &error {
             // What the question itself does wrong while it is being answered, such as a sum that overflows.
-            rusqlite::Error::SqliteFailure(cause, _) if cause.code == ErrorCode::Unknown => refused(sql, &error, replay),
+            rusqlite::Error::SqliteFailure(cause, _) if cause.code == ErrorCode::Unknown => {
+                refused(sql, &error, replay)
+            }
             _ => replay.failed(error),
         };
         let count = self.columns.len();

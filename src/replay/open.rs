@@ -153,7 +153,10 @@ fn check_readable(connection: &Connection, path: &Path) -> Result<(), StoreError
         let ours = Connection::open_in_memory()?;
         ours.execute_batch(SCHEMA)?;
         let there: HashSet<String> = columns(connection)?.into_iter().collect();
-        Ok(columns(&ours)?.into_iter().filter(|name| !there.contains(name)).collect())
+        Ok(columns(&ours)?
+            .into_iter()
+            .filter(|name| !there.contains(name))
+            .collect())
     };
     let missing = missing().map_err(|error| StoreError::new(path, error))?;
     if missing.is_empty() {

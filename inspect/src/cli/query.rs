@@ -53,7 +53,10 @@ fn json(query: Query<'_>, out: &mut Output) -> anyhow::Result<()> {
     }
     let columns = query.columns().to_vec();
     query.rows(|cells| {
-        let record = Record { columns: &columns, cells };
+        let record = Record {
+            columns: &columns,
+            cells,
+        };
         serde_json::to_writer(&mut *out, &record)?;
         Ok(writeln!(out)?)
     })
@@ -90,6 +93,10 @@ fn print(table: &Table, out: &mut Output) -> anyhow::Result<()> {
 
 fn aligned(cell: &Cell<'_>) -> comfy_table::Cell {
     let is_number = matches!(cell.0, ValueRef::Integer(_) | ValueRef::Real(_));
-    let alignment = if is_number { CellAlignment::Right } else { CellAlignment::Left };
+    let alignment = if is_number {
+        CellAlignment::Right
+    } else {
+        CellAlignment::Left
+    };
     comfy_table::Cell::new(cell).set_alignment(alignment)
 }

@@ -117,7 +117,10 @@ impl Column {
 fn unknown(name: &str) -> InspectError {
     let known = COLUMNS.map(|column| column.name);
     let nearest = nearest(name, known).map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"));
-    InspectError::Input(format!("there is no column {name:?}{nearest} Columns are {}", known.join(", ")))
+    InspectError::Input(format!(
+        "there is no column {name:?}{nearest} Columns are {}",
+        known.join(", ")
+    ))
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ use std::io::Write;
 use std::path::Path;
 use tensors::{Shape, Tensors};
 
+/// Trajectories that are written at a time; as JSON lines they are 10 MB.
+const PIECE: i64 = 1 << 15;
+
 /// How trajectories are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -115,19 +118,31 @@ impl Export<'_> {
 
     /// Reads all trajectories twice: their tensors' sizes come first in the file.
     fn tensors(&self, new: &NewFile) -> Result<u64, InspectError> {
-        let plan = Plan::all(self.replay)?;
+        let plan = self.plan()?;
         let mut shape = Shape {
             rows: 0,
             widths: vec![0; self.columns.len()],
         };
-        self.stream_of(&plan, |block| Ok(Shape::of(&block)), |block| {
-            shape.add(&block);
-            Ok(())
-        })?;
+        self.stream_of(
+            &plan,
+            |block| Ok(Shape::of(&block)),
+            |block| {
+                shape.add(&block);
+                Ok(())
+            },
+        )?;
         let mut tensors = Tensors::new(new, self.columns, shape, self.replay)?;
         let shape = tensors.shape().clone();
-        self.stream_of(&plan, |block| Ok(Tensors::encode(&shape, &block)), |columns| tensors.write(&columns))?;
+        self.stream_of(
+            &plan,
+            |block| Ok(Tensors::encode(&shape, &block)),
+            |columns| tensors.write(&columns),
+        )?;
         Ok(shape.rows as u64)
+    }
+
+    fn plan(&self) -> Result<Plan, InspectError> {
+        Ok(Plan::all(self.replay)?.in_pieces(PIECE))
     }
 
     /// Makes something of each block, on several threads, and hands it on in order.
@@ -136,7 +151,7 @@ impl Export<'_> {
         encode: impl Fn(Block) -> Result<T, InspectError> + Sync,
         take: impl FnMut(T) -> Result<(), InspectError>,
     ) -> Result<(), InspectError> {
-        self.stream_of(&Plan::all(self.replay)?, encode, take)
+        self.stream_of(&self.plan()?, encode, take)
     }
 
     fn stream_of<T: Send>(

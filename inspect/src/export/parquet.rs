@@ -25,7 +25,9 @@ const GROUP: usize = 1 << 20;
 
 /// The types of columns.
 pub(super) fn schema(columns: &[Column]) -> Arc<Schema> {
-    let fields = columns.iter().map(|column| Field::new(column.name, data_type(column.source), false));
+    let fields = columns
+        .iter()
+        .map(|column| Field::new(column.name, data_type(column.source), false));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 

@@ -84,7 +84,9 @@ impl<'a> Tensors<'a> {
     /// A block as the bytes of each tensor.
     pub fn encode(shape: &Shape, block: &Block) -> Vec<Vec<u8>> {
         let columns = block.columns.iter().zip(&shape.widths);
-        columns.map(|(values, &width)| bytes(values, width, block.rows)).collect()
+        columns
+            .map(|(values, &width)| bytes(values, width, block.rows))
+            .collect()
     }
 
     /// Adds the trajectories of [`Self::encode`].
@@ -111,8 +113,15 @@ fn header(columns: &[Column], shape: &Shape, replay: &Replay) -> (Vec<u8>, Vec<u
     let mut tensors = Vec::new();
     for column in order {
         let (dtype, width) = (dtype(columns[column].source), shape.widths[column]);
-        let is_wide = matches!(columns[column].source, Source::Actions | Source::Actor(_) | Source::Object);
-        let tensor = if is_wide { vec![shape.rows, width] } else { vec![shape.rows] };
+        let is_wide = matches!(
+            columns[column].source,
+            Source::Actions | Source::Actor(_) | Source::Object
+        );
+        let tensor = if is_wide {
+            vec![shape.rows, width]
+        } else {
+            vec![shape.rows]
+        };
         let size = tensor.iter().product::<usize>() * dtype.bitsize() / 8;
         starts[column] = end;
         tensors.push((
@@ -147,7 +156,9 @@ fn bytes(values: &Values, width: usize, rows: usize) -> Vec<u8> {
         Values::Truth(values) => values.iter().map(|value| u8::from(*value)).collect(),
         Values::Name(names) => padded((0..rows).map(|row| names.get(row).bytes()), width),
         Values::Actions(lists) => {
-            let lists = lists.iter().map(|actions| actions.iter().flat_map(|action| action.to_le_bytes()));
+            let lists = lists
+                .iter()
+                .map(|actions| actions.iter().flat_map(|action| action.to_le_bytes()));
             padded(lists, 2 * width)
         }
     }

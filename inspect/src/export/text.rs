@@ -38,12 +38,10 @@ struct CsvRow<'a> {
 
 impl Serialize for CsvRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.block.columns.iter().map(|values| {
-            Cell {
-                values,
-                row: self.row,
-                spaced: true,
-            }
+        serializer.collect_seq(self.block.columns.iter().map(|values| Cell {
+            values,
+            row: self.row,
+            spaced: true,
         }))
     }
 }

@@ -5,6 +5,7 @@ mod objects;
 mod scan;
 pub mod sql;
 
+pub use functions::VIEW;
 pub use scan::{Filter, Plan, Range, Rows, Stop, for_each};
 
 use crate::InspectError;
