@@ -4,7 +4,9 @@
 
 mod compare;
 mod draw;
+mod export;
 mod histogram;
+mod query;
 mod schema;
 mod summary;
 mod text;
@@ -45,6 +47,8 @@ enum Command {
     Histogram(histogram::Args),
     Timeline(timeline::Args),
     Compare(compare::Args),
+    Export(export::Args),
+    Query(query::Args),
     Schema(schema::Args),
 }
 
@@ -56,6 +60,8 @@ impl Command {
             Self::Histogram(args) => args.run(out),
             Self::Timeline(args) => args.run(out),
             Self::Compare(args) => args.run(out),
+            Self::Export(args) => args.run(out),
+            Self::Query(args) => args.run(out),
             Self::Schema(args) => args.run(out),
         }
     }
