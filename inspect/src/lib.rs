@@ -15,6 +15,7 @@ mod new_file;
 pub mod query;
 pub mod replay;
 pub mod schema;
+pub mod show;
 pub mod sketch;
 pub mod summary;
 pub mod timeline;

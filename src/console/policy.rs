@@ -1,11 +1,12 @@
 //! A trained policy from the command line: the arguments that name one, shared by `sample`, `score` and `evaluate`.
 
+use super::BadInput;
 use crate::checkpoint::load_policy;
 use crate::config::{Invalid, RunConfig};
 use crate::policy::{Backend, Parameters, PolicySpec, backend};
 use crate::run_dir::RunRecord;
 use crate::task::{Task, TaskKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which policy, on which task, computed where.
 #[derive(Debug, clap::Args)]
@@ -81,12 +82,7 @@ impl Source {
         };
         self.files.name_in(&mut config)?;
         let task = Task::load(&config.task)?;
-        let (has, needs) = (parameters.layout.features, task.env.feature_count());
-        if has != needs {
-            let path = found.path.display();
-            let message = format!("{path} takes {has} features of a state, task {name:?} has {needs}");
-            return Err(super::BadInput(message).into());
-        }
+        check_features(&found.path, &parameters, &task)?;
         Ok(Policy {
             task,
             config,
@@ -116,6 +112,27 @@ impl Policy {
     pub fn backend(&self) -> anyhow::Result<Box<dyn Backend>> {
         Ok(backend(&self.device, self.task.env.clone(), &self.parameters)?)
     }
+}
+
+/// The policy in a checkpoint, for a task that is known; and where it was found.
+///
+/// # Errors
+/// No policy there, or one for another task.
+pub fn load_for(task: &Task, checkpoint: &Path) -> anyhow::Result<(PathBuf, Parameters)> {
+    let found = load_policy(checkpoint, None)?;
+    check_features(&found.path, &found.policy.parameters, task)?;
+    Ok((found.path, found.policy.parameters))
+}
+
+fn check_features(path: &Path, parameters: &Parameters, task: &Task) -> Result<(), BadInput> {
+    let (has, needs) = (parameters.layout.features, task.env.feature_count());
+    if has == needs {
+        return Ok(());
+    }
+    let (path, name) = (path.display(), &task.name);
+    Err(BadInput(format!(
+        "{path} takes {has} features of a state, task {name:?} has {needs}"
+    )))
 }
 
 /// Reads a positive, finite β.

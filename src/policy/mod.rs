@@ -18,6 +18,7 @@ pub use spec::{BackwardPolicy, Conditioning, LogitScale, Parity, PolicySpec};
 pub use torch::TorchBackend;
 
 use crate::env::Environment;
+use native::steps::{self, Clamp};
 use std::sync::Arc;
 
 /// Log-probabilities of a batch, or gradients with respect to them.
@@ -42,6 +43,19 @@ pub struct EdgeScores {
     pub offsets: Vec<f32>,
     /// T(β) per β; all 1 when the conditioning does not scale logits.
     pub scales: Vec<f32>,
+}
+
+impl EdgeScores {
+    /// log P of each of the edges of a row, nats, for the β of place `beta`.
+    pub fn log_probabilities(&self, spec: &PolicySpec, row: std::ops::Range<usize>, beta: usize) -> Vec<f32> {
+        let clamp = Clamp::of(spec);
+        let mut logits = Vec::with_capacity(row.len());
+        let offsets = steps::offsets_of(&self.offsets, row.clone());
+        steps::logits(&self.scores[row], offsets, self.scales[beta], clamp, &mut logits);
+        let total = steps::log_sum_exp(&logits);
+        let log_p = |logit: &f32| steps::clamp_log_probability(logit - total, clamp);
+        logits.iter().map(log_p).collect()
+    }
 }
 
 /// Why a backend could not be made or used.

@@ -8,6 +8,7 @@ mod export;
 mod histogram;
 mod query;
 mod schema;
+mod show;
 mod summary;
 mod text;
 mod timeline;
@@ -25,6 +26,7 @@ const EXAMPLES: &str = "\
 Examples:
   thermoflow replay summary runs/a                     how much, by whom, at which β
   thermoflow replay top runs/a -n 20 --diverse 3       the best distinct x
+  thermoflow replay show runs/a GATTACAA               one trajectory step by step
   thermoflow replay histogram runs/a --by beta         how y is distributed at each β
   thermoflow replay timeline runs/a --out run.png      what was found by when
   thermoflow replay schema                             the tables, for SQL of your own
@@ -44,6 +46,7 @@ pub struct Cli {
 enum Command {
     Summary(summary::Args),
     Top(top::Args),
+    Show(show::Args),
     Histogram(histogram::Args),
     Timeline(timeline::Args),
     Compare(compare::Args),
@@ -57,6 +60,7 @@ impl Command {
         match self {
             Self::Summary(args) => args.run(out),
             Self::Top(args) => args.run(out),
+            Self::Show(args) => args.run(out),
             Self::Histogram(args) => args.run(out),
             Self::Timeline(args) => args.run(out),
             Self::Compare(args) => args.run(out),

@@ -34,6 +34,13 @@ impl Table {
         Self(table)
     }
 
+    /// Columns from this on hold words.
+    pub fn left_from(&mut self, column: usize) {
+        self.0.column_iter_mut().skip(column).for_each(|column| {
+            column.set_cell_alignment(CellAlignment::Left);
+        });
+    }
+
     /// Adds a row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.0.add_row(cells);
