@@ -3,11 +3,15 @@
 //! Each question is a module that makes plain data; [`cli`] prints it in a terminal and `serve` shows it in a browser.
 
 pub mod cli;
+pub mod compact;
 mod error;
 pub mod export;
+mod lookup;
+pub mod merge;
 mod new_file;
 pub mod query;
 pub mod replay;
 pub mod schema;
+pub mod verify;
 
 pub use error::InspectError;

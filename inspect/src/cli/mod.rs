@@ -2,9 +2,12 @@
 //!
 //! A new question is a file with an `Args` struct and its `run`, a variant of [`Command`] and a line in [`Command::run`].
 
+mod compact;
 mod export;
+mod merge;
 mod query;
 mod schema;
+mod verify;
 
 use crate::InspectError;
 use crate::replay::{Filter, Replay};
@@ -31,17 +34,23 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Compact(compact::Args),
     Export(export::Args),
+    Merge(merge::Args),
     Query(query::Args),
     Schema(schema::Args),
+    Verify(verify::Args),
 }
 
 impl Command {
     fn run(self, out: &mut Output) -> anyhow::Result<()> {
         match self {
+            Self::Compact(args) => args.run(out),
+            Self::Merge(args) => args.run(out),
             Self::Export(args) => args.run(out),
             Self::Query(args) => args.run(out),
             Self::Schema(args) => args.run(out),
+            Self::Verify(args) => args.run(out),
         }
     }
 }
