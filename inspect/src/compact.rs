@@ -50,7 +50,9 @@ pub fn copy(replay: &Replay, out: &Path, force: bool) -> Result<Report, InspectE
 pub fn in_place(replay: Replay) -> Result<Report, InspectError> {
     // Held until the end, so that no learner begins meanwhile.
     let run = replay.root().zip(replay.record());
-    let _run = run.map(|(root, record)| RunDir::resume(root, &record.config)).transpose()?;
+    let _run = run
+        .map(|(root, record)| RunDir::resume(root, &record.config))
+        .transpose()?;
     let path = replay.path().to_path_buf();
     // It would be in our own way.
     drop(replay);

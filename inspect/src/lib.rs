@@ -2,16 +2,26 @@
 //!
 //! Each question is a module that makes plain data; [`cli`] prints it in a terminal and `serve` shows it in a browser.
 
+pub mod batches;
 pub mod cli;
 pub mod compact;
+pub mod compare;
 mod error;
 pub mod export;
+pub mod figure;
+pub mod groups;
+pub mod histogram;
 mod lookup;
 pub mod merge;
+pub mod modes;
 mod new_file;
 pub mod query;
 pub mod replay;
 pub mod schema;
+pub mod sketch;
+pub mod summary;
+pub mod timeline;
+pub mod top;
 pub mod verify;
 
 pub use error::InspectError;

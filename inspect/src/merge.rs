@@ -31,6 +31,10 @@ pub struct Report {
 /// The tasks differ or are not known, `out` is there already, or reading or writing fails. Nothing is left then.
 pub fn merge(replays: &[Replay], out: &Path) -> Result<Report, InspectError> {
     let task = common_task(replays)?;
+    if out.exists() {
+        let message = format!("{} is there already: choose another name", out.display());
+        return Err(InspectError::Input(message));
+    }
     let new = NewFile::create(out, false)?;
     let mut store = Store::open(new.part())?;
     store.set_meta("task", &serde_json::to_string(&task).expect("a configuration is JSON"))?;
@@ -88,14 +92,20 @@ fn common_task(replays: &[Replay]) -> Result<TaskConfig, InspectError> {
                     first.name,
                     replay.path().display(),
                     task.name,
-                    if first.name == task.name { " with other settings" } else { "" }
+                    if first.name == task.name {
+                        " with other settings"
+                    } else {
+                        ""
+                    }
                 );
                 return Err(InspectError::Input(message));
             }
             Some(_) => (),
         }
     }
-    common.map(|(task, _)| task).ok_or_else(|| InspectError::Input("there is nothing to merge".into()))
+    common
+        .map(|(task, _)| task)
+        .ok_or_else(|| InspectError::Input("there is nothing to merge".into()))
 }
 
 /// The runs, by id where that is known.

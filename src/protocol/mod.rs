@@ -31,8 +31,8 @@ pub use envelope::PROTOCOL;
 pub use fleet::{
     Action as FleetAction, Commit, Counters, Event as FleetEvent, Fleet, FleetReport, FleetSettings, PeerReport, Route,
 };
-pub use rescore::scores_agree;
 pub use messages::{ActorStatus, Blob, Hello, ToActor, ToLearner, Waiting, Welcome};
+pub use rescore::scores_agree;
 
 use crate::config::RunConfig;
 use std::time::Duration;

@@ -3,10 +3,17 @@
 //! A new question is a file with an `Args` struct and its `run`, a variant of [`Command`] and a line in [`Command::run`].
 
 mod compact;
+mod compare;
+mod draw;
 mod export;
+mod histogram;
 mod merge;
 mod query;
 mod schema;
+mod summary;
+mod text;
+mod timeline;
+mod top;
 mod verify;
 
 use crate::InspectError;
@@ -19,9 +26,14 @@ use thermoflow::process::{BAD_INPUT, FAILED};
 
 const EXAMPLES: &str = "\
 Examples:
+  thermoflow replay summary runs/a                     how much, by whom, at which β
+  thermoflow replay top runs/a -n 20 --diverse 3       the best distinct x
+  thermoflow replay histogram runs/a --by beta         how y is distributed at each β
+  thermoflow replay timeline runs/a --out run.png      what was found by when
   thermoflow replay schema                             the tables, for SQL of your own
 
-RUN is a run directory or a replay.sqlite, also one that a learner is writing to; nothing is ever changed in it.
+RUN is a run directory or a replay.sqlite, also one that a learner is writing to; nothing is ever changed in it
+(`compact` without --out puts a smaller file in its place).
 Exit codes: 0 done, 1 it failed, 2 the input or the usage is wrong.";
 
 /// Answers questions to the replay of a run: what was found, at which β, by whom, and why.
@@ -34,23 +46,33 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Compact(compact::Args),
+    Summary(summary::Args),
+    Top(top::Args),
+    Histogram(histogram::Args),
+    Timeline(timeline::Args),
+    Compare(compare::Args),
     Export(export::Args),
-    Merge(merge::Args),
     Query(query::Args),
     Schema(schema::Args),
     Verify(verify::Args),
+    Compact(compact::Args),
+    Merge(merge::Args),
 }
 
 impl Command {
     fn run(self, out: &mut Output) -> anyhow::Result<()> {
         match self {
-            Self::Compact(args) => args.run(out),
-            Self::Merge(args) => args.run(out),
+            Self::Summary(args) => args.run(out),
+            Self::Top(args) => args.run(out),
+            Self::Histogram(args) => args.run(out),
+            Self::Timeline(args) => args.run(out),
+            Self::Compare(args) => args.run(out),
             Self::Export(args) => args.run(out),
             Self::Query(args) => args.run(out),
             Self::Schema(args) => args.run(out),
             Self::Verify(args) => args.run(out),
+            Self::Compact(args) => args.run(out),
+            Self::Merge(args) => args.run(out),
         }
     }
 }

@@ -57,7 +57,12 @@ impl Args {
         if failed.is_empty() {
             return Ok(());
         }
-        Err(Wrong(format!("{} is not as it should be: {}", self.place.run.display(), failed.join(", "))).into())
+        Err(Wrong(format!(
+            "{} is not as it should be: {}",
+            self.place.run.display(),
+            failed.join(", ")
+        ))
+        .into())
     }
 
     fn options(&self, replay: &Replay) -> anyhow::Result<Options> {
@@ -90,7 +95,10 @@ fn share(text: &str) -> Result<f64, String> {
     let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
     let share = number.trim().parse::<f64>().map(|number| number / unit);
     let allowed = || "a share from 0 to 1, or from 0% to 100%, is needed".to_owned();
-    share.ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(allowed)
+    share
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(allowed)
 }
 
 fn with_status(verdict: &Verdict, status: Status) -> impl Iterator<Item = &Check> {
@@ -99,7 +107,9 @@ fn with_status(verdict: &Verdict, status: Status) -> impl Iterator<Item = &Check
 
 fn print(verdict: &Verdict, out: &mut Output) -> anyhow::Result<()> {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["check", "", "looked at", "wrong"]);
+    table
+        .load_style(presets::NOTHING)
+        .set_header(["check", "", "looked at", "wrong"]);
     for check in &verdict.checks {
         let status = match check.status {
             Status::Ok => "ok",
@@ -107,7 +117,12 @@ fn print(verdict: &Verdict, out: &mut Output) -> anyhow::Result<()> {
             Status::Skipped => "skipped",
         };
         let number = |number: u64| Cell::new(number).set_alignment(CellAlignment::Right);
-        table.add_row([Cell::new(check.name), Cell::new(status), number(check.checked), number(check.wrong)]);
+        table.add_row([
+            Cell::new(check.name),
+            Cell::new(status),
+            number(check.checked),
+            number(check.wrong),
+        ]);
     }
     writeln!(out, "{}", table.trim_fmt())?;
     for check in &verdict.checks {
@@ -116,8 +131,16 @@ fn print(verdict: &Verdict, out: &mut Output) -> anyhow::Result<()> {
         }
     }
     let skipped = with_status(verdict, Status::Skipped).count();
-    let but = if skipped == 0 { String::new() } else { format!("; {skipped} checks were SKIPPED") };
-    let all = if verdict.ok { "all that was checked is well" } else { "something is WRONG" };
+    let but = if skipped == 0 {
+        String::new()
+    } else {
+        format!("; {skipped} checks were SKIPPED")
+    };
+    let all = if verdict.ok {
+        "all that was checked is well"
+    } else {
+        "something is WRONG"
+    };
     Ok(writeln!(out, "{all}{but}")?)
 }
 
@@ -127,7 +150,10 @@ mod tests {
 
     #[test]
     fn shares_are_read() {
-        assert_eq!((share("1%"), share("0.25"), share("100 %")), (Ok(0.01), Ok(0.25), Ok(1.0)));
+        assert_eq!(
+            (share("1%"), share("0.25"), share("100 %")),
+            (Ok(0.01), Ok(0.25), Ok(1.0))
+        );
         for bad in ["", "%", "2", "-1%", "101%", "nan", "all"] {
             assert!(share(bad).is_err(), "{bad}");
         }

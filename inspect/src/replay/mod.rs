@@ -144,9 +144,21 @@ impl Replay {
         if let Some(record) = self.record() {
             return Ok(Some(record.config.task.clone()));
         }
-        let noted = self.rows("SELECT value FROM meta WHERE key = 'task'", |row| row.get::<_, String>(0))?;
+        let noted = self.rows("SELECT value FROM meta WHERE key = 'task'", |row| {
+            row.get::<_, String>(0)
+        })?;
         let noted = noted.first().map(|text| serde_json::from_str(text));
-        noted.transpose().map_err(|error| InspectError::Input(format!("what meta says of the task: {error}")))
+        noted
+            .transpose()
+            .map_err(|error| InspectError::Input(format!("what meta says of the task: {error}")))
+    }
+
+    /// As [`Self::task`], for questions that can do without it: a task that cannot be built is told in the log.
+    pub fn task_or_warning(&self) -> Option<Task> {
+        self.task().unwrap_or_else(|error| {
+            tracing::warn!("modes are left out: {error}");
+            None
+        })
     }
 
     /// A connection with the view `replay`.

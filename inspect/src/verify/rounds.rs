@@ -52,8 +52,9 @@ impl Rounds {
             if next < round {
                 let missing = round - next;
                 let first = next;
-                self.tally
-                    .fault(missing as u64, || format!("rounds {first} to {} are missing", round - 1));
+                self.tally.fault(missing as u64, || {
+                    format!("rounds {first} to {} are missing", round - 1)
+                });
             }
             let there = count(places);
             if there < self.batch {
@@ -89,9 +90,15 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_there_twice_is_found() {
-        assert_eq!(found(&[(0, 0), (1, 0), (1, 1)]), (1, "round 0 has 1 of 2 places".into()));
+        assert_eq!(
+            found(&[(0, 0), (1, 0), (1, 1)]),
+            (1, "round 0 has 1 of 2 places".into())
+        );
         assert_eq!(found(&[(3, 0), (3, 1)]), (3, "rounds 0 to 2 are missing".into()));
-        assert_eq!(found(&[(0, 0), (0, 0)]), (1, "place 0 of round 0 is there twice".into()));
+        assert_eq!(
+            found(&[(0, 0), (0, 0)]),
+            (1, "place 0 of round 0 is there twice".into())
+        );
         assert_eq!(found(&[(0, 2)]).0, 1);
         assert_eq!(found(&[(-1, 0)]).0, 1);
     }

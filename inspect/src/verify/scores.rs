@@ -82,7 +82,11 @@ mod tests {
 
     #[test]
     fn the_share_that_is_drawn_is_the_one_asked_for() {
-        let drawn = |share| (0..10_000).filter(|number| is_drawn(&format!("{number:08}"), share)).count();
+        let drawn = |share| {
+            (0..10_000)
+                .filter(|number| is_drawn(&format!("{number:08}"), share))
+                .count()
+        };
         assert_eq!((drawn(0.0), drawn(1.0)), (0, 10_000));
         assert!((800..1200).contains(&drawn(0.1)), "{}", drawn(0.1));
     }

@@ -121,25 +121,38 @@ fn piece(
     let mut faults = Faults::default();
     sequence(range, &stored, incarnation, &mut faults.sequence);
     for one in &stored {
-        faults.numbers.look(bad_number(one).map(|bad| move || format!("{incarnation}#{}: {bad}", one.seq)));
+        faults
+            .numbers
+            .look(bad_number(one).map(|bad| move || format!("{incarnation}#{}: {bad}", one.seq)));
     }
     if let Some(task) = task {
         let objects: Vec<i64> = stored.iter().map(|one| one.object).collect();
         let names = lookup.objects(&objects)?;
         for (row, one) in stored.iter().enumerate() {
             let bad = bad_walk(&one.actions, names.get(row), task);
-            faults.walks.look(bad.map(|bad| move || format!("{incarnation}#{}: {bad}", one.seq)));
+            faults
+                .walks
+                .look(bad.map(|bad| move || format!("{incarnation}#{}: {bad}", one.seq)));
             let [_, y, stated, _] = one.numbers;
             let expected = task.reward.log_reward(y);
-            let example = || format!("{incarnation}#{}: log R is {stated}, but y = {y} gives {expected}", one.seq);
-            faults.rewards.look((!log_reward_agrees(stated, expected)).then_some(example));
+            let example = || {
+                format!(
+                    "{incarnation}#{}: log R is {stated}, but y = {y} gives {expected}",
+                    one.seq
+                )
+            };
+            faults
+                .rewards
+                .look((!log_reward_agrees(stated, expected)).then_some(example));
         }
     }
     let mut places = Vec::new();
     if with_rounds {
         let batches: Vec<i64> = stored.iter().map(|one| one.batch).collect();
         let rounds = lookup.batches(&batches)?;
-        let rounds = rounds.into_iter().flat_map(|(batch, times)| std::iter::repeat_n(batch[0], times));
+        let rounds = rounds
+            .into_iter()
+            .flat_map(|(batch, times)| std::iter::repeat_n(batch[0], times));
         places.extend(rounds.zip(stored.iter().map(|one| one.idx)));
     }
     Ok((faults, places))
@@ -152,7 +165,9 @@ fn sequence(range: &Range, stored: &[Stored], incarnation: &str, tally: &mut Tal
     for seq in stored.iter().map(|one| one.seq).chain([end]) {
         if seq > next {
             let first = next;
-            tally.fault((seq - next) as u64, || format!("{incarnation} lacks #{first} to #{}", seq - 1));
+            tally.fault((seq - next) as u64, || {
+                format!("{incarnation} lacks #{first} to #{}", seq - 1)
+            });
         }
         next = seq + 1;
     }
@@ -196,7 +211,10 @@ impl Found {
         let mut sequence = Check::new("sequence numbers", self.faults.sequence);
         if sequence.status == Status::Failed {
             if gaps_are_fine(mode, &rounds) {
-                let repeated = format!("{} were repeated places of rounds, which are not stored", sequence.wrong);
+                let repeated = format!(
+                    "{} were repeated places of rounds, which are not stored",
+                    sequence.wrong
+                );
                 sequence.status = Status::Ok;
                 (sequence.wrong, sequence.remarks) = (0, vec![repeated]);
             } else if mode.is_none() {
