@@ -4,12 +4,15 @@
 
 pub mod batches;
 pub mod cli;
+pub mod compact;
 pub mod compare;
 mod error;
 pub mod export;
 pub mod figure;
 pub mod groups;
 pub mod histogram;
+mod lookup;
+pub mod merge;
 pub mod modes;
 mod new_file;
 pub mod query;
@@ -20,5 +23,6 @@ pub mod sketch;
 pub mod summary;
 pub mod timeline;
 pub mod top;
+pub mod verify;
 
 pub use error::InspectError;

@@ -65,6 +65,17 @@ pub enum Rejection {
     },
 }
 
+/// True when a stated log R is the expected one but for rounding.
+pub fn log_reward_agrees(stated: f32, expected: f32) -> bool {
+    // NaN compares as false with anything.
+    (stated - expected).abs() <= LOG_REWARD_TOLERANCE * expected.abs().max(1.0)
+}
+
+/// True for what can be the logarithm of a probability, but for rounding.
+pub fn is_log_probability(value: f32) -> bool {
+    value.is_finite() && value <= LOG_PF_TOLERANCE
+}
+
 /// Checks trajectories of one run.
 #[derive(Debug, Clone)]
 pub struct Check {
@@ -105,12 +116,11 @@ impl Check {
         if !y.is_finite() {
             return Err(Rejection::Score(y));
         }
-        if !(log_pf.is_finite() && log_pf <= LOG_PF_TOLERANCE) {
+        if !is_log_probability(log_pf) {
             return Err(Rejection::LogPf(log_pf));
         }
         let expected = self.reward.log_reward(y);
-        // NaN compares as false with anything, so it is asked for.
-        if log_reward.is_nan() || (log_reward - expected).abs() > LOG_REWARD_TOLERANCE * expected.abs().max(1.0) {
+        if !log_reward_agrees(log_reward, expected) {
             return Err(Rejection::LogReward {
                 stated: log_reward,
                 y,

@@ -25,13 +25,14 @@ pub mod weights;
 
 pub use actor_session::{Action as ActorAction, Event as ActorEvent};
 pub use actor_session::{ActorSession, Exit, Left};
-pub use check::{Check, Rejection};
+pub use check::{Check, Rejection, is_log_probability, log_reward_agrees};
 pub use codec::{MAX_BATCH, MAX_TO_ACTOR, MAX_TO_LEARNER, WireError, decode_to_actor, decode_to_learner, encode};
 pub use envelope::PROTOCOL;
 pub use fleet::{
     Action as FleetAction, Commit, Counters, Event as FleetEvent, Fleet, FleetReport, FleetSettings, PeerReport, Route,
 };
 pub use messages::{ActorStatus, Blob, Hello, ToActor, ToLearner, Waiting, Welcome};
+pub use rescore::scores_agree;
 
 use crate::config::RunConfig;
 use std::time::Duration;

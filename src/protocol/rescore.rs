@@ -19,6 +19,11 @@ const TOLERANCE: f32 = 1e-4;
 /// The same for scores near 0, absolute.
 const NEAR_ZERO: f32 = 1e-6;
 
+/// True when two machines' scores of one object are the same but for rounding.
+pub fn scores_agree(stated: f32, own: f32) -> bool {
+    (stated - own).abs() <= TOLERANCE * own.abs() + NEAR_ZERO
+}
+
 /// An object whose score is not what was stated.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Disagreement {
@@ -72,8 +77,7 @@ impl Rescore {
         let scores = self.scorer.score(&objects).ok()?;
         let mut compared = drawn.into_iter().zip(scores).zip(objects.iter());
         compared.find_map(|(((seq, stated), own), object)| {
-            let agree = (stated - own).abs() <= TOLERANCE * own.abs() + NEAR_ZERO;
-            (!agree).then(|| Disagreement {
+            (!scores_agree(stated, own)).then(|| Disagreement {
                 seq,
                 object: self.env.format(object),
                 stated,

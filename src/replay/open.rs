@@ -18,11 +18,13 @@ pub const SCHEMA: &str = include_str!("schema.sql");
 
 /// Durability and speed of the writer.
 ///
+/// WAL: readers and the writer do not wait for each other; a copy made with VACUUM INTO is not in that mode.
 /// FULL: a commit is on the disk when it returns (invariant 1). The WAL goes into the database every 16,000 pages (64 MB):
 /// with objects seen again and again the same pages come in every commit, and are then moved once instead of many times.
 /// The limit hands the space back after a long reader held it up. References hold by construction and `verify` checks
 /// them, so they are not checked on every insert.
 const WRITER_PRAGMAS: &str = "
+    PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = OFF;
     PRAGMA wal_autocheckpoint = 16000;

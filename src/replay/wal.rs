@@ -23,7 +23,7 @@ type Sum = [u32; 2];
 ///
 /// # Errors
 /// A frame is damaged and whole commits follow it, or reading fails.
-pub(super) fn check(path: &Path) -> Result<(), StoreError> {
+pub fn check(path: &Path) -> Result<(), StoreError> {
     let wal = wal_of(path);
     let damaged = match File::open(&wal) {
         Ok(file) => first_damaged(&mut BufReader::with_capacity(1 << 20, file)),

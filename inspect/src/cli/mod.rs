@@ -2,10 +2,12 @@
 //!
 //! A new question is a file with an `Args` struct and its `run`, a variant of [`Command`] and a line in [`Command::run`].
 
+mod compact;
 mod compare;
 mod draw;
 mod export;
 mod histogram;
+mod merge;
 mod query;
 mod schema;
 mod show;
@@ -13,6 +15,7 @@ mod summary;
 mod text;
 mod timeline;
 mod top;
+mod verify;
 
 use crate::InspectError;
 use crate::replay::{Filter, Replay};
@@ -31,7 +34,8 @@ Examples:
   thermoflow replay timeline runs/a --out run.png      what was found by when
   thermoflow replay schema                             the tables, for SQL of your own
 
-RUN is a run directory or a replay.sqlite, also one that a learner is writing to; nothing is ever changed in it.
+RUN is a run directory or a replay.sqlite, also one that a learner is writing to; nothing is ever changed in it
+(`compact` without --out puts a smaller file in its place).
 Exit codes: 0 done, 1 it failed, 2 the input or the usage is wrong.";
 
 /// Answers questions to the replay of a run: what was found, at which β, by whom, and why.
@@ -53,6 +57,9 @@ enum Command {
     Export(export::Args),
     Query(query::Args),
     Schema(schema::Args),
+    Verify(verify::Args),
+    Compact(compact::Args),
+    Merge(merge::Args),
 }
 
 impl Command {
@@ -67,6 +74,9 @@ impl Command {
             Self::Export(args) => args.run(out),
             Self::Query(args) => args.run(out),
             Self::Schema(args) => args.run(out),
+            Self::Verify(args) => args.run(out),
+            Self::Compact(args) => args.run(out),
+            Self::Merge(args) => args.run(out),
         }
     }
 }

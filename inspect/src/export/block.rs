@@ -1,8 +1,8 @@
 //! A piece of the answer in memory: trajectories that follow each other, as columns.
 
-use super::columns::{BATCH_WIDTH, Column, Kind, Source};
-use super::lookup::{Batch, Lookup, Names};
+use super::columns::{Column, Kind, Source};
 use crate::InspectError;
+use crate::lookup::{BATCH_WIDTH, Batch, Lookup, Names};
 use crate::replay::{Range, Replay, Rows, Stop};
 use rusqlite::Row;
 use std::iter::repeat_n;

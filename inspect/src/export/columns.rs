@@ -21,9 +21,9 @@ pub(super) enum Source {
     Real,
     /// The trajectory's actions.
     Actions,
-    /// What the trajectory's batch has in this place of [`BATCH`].
+    /// What the trajectory's batch has in this place of [`crate::lookup::BATCH`].
     Batch(usize, Kind),
-    /// What the trajectory's actor has in this place of [`ACTOR`].
+    /// What the trajectory's actor has in this place of [`crate::lookup::ACTOR`].
     Actor(usize),
     /// The name of the object.
     Object,
@@ -37,15 +37,6 @@ pub(super) enum Kind {
     /// Microseconds since 1970-01-01 UTC.
     Time,
 }
-
-/// Columns of the table `batches`.
-pub(super) const BATCH: &str = "round, policy_version, staleness, trainable, received_us";
-
-/// How many they are.
-pub(super) const BATCH_WIDTH: usize = 5;
-
-/// Columns of the table `actors`.
-pub(super) const ACTOR: &str = "name, incarnation";
 
 const fn column(name: &'static str, source: Source) -> Column {
     Column { name, source }

@@ -2,7 +2,6 @@
 
 mod block;
 mod columns;
-mod lookup;
 mod parquet;
 mod tensors;
 mod text;

@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use thermoflow::config::TaskConfig;
 use thermoflow::replay::{Store, StoreError};
 use thermoflow::run_dir::{RunPaths, RunRecord};
 use thermoflow::task::Task;
@@ -95,6 +96,11 @@ impl Replay {
         self.progress = ProgressBar::no_length().with_style(style.expect("a fixed template"));
     }
 
+    /// How far something else that reads it is.
+    pub fn progress(&self) -> &ProgressBar {
+        &self.progress
+    }
+
     /// The database.
     pub fn path(&self) -> &Path {
         &self.source.path
@@ -125,9 +131,26 @@ impl Replay {
     /// # Errors
     /// When it cannot be built, for example because its data is not on this machine.
     pub fn task(&self) -> Result<Option<Task>, InspectError> {
-        let task = self.record().map(|record| Task::load(&record.config.task));
+        let task = self.task_config()?.map(|config| Task::load(&config));
         task.transpose()
             .map_err(|error| InspectError::Input(format!("the task of the run: {error:#}")))
+    }
+
+    /// Which task it is of, as run.toml says, or `merge`.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn task_config(&self) -> Result<Option<TaskConfig>, InspectError> {
+        if let Some(record) = self.record() {
+            return Ok(Some(record.config.task.clone()));
+        }
+        let noted = self.rows("SELECT value FROM meta WHERE key = 'task'", |row| {
+            row.get::<_, String>(0)
+        })?;
+        let noted = noted.first().map(|text| serde_json::from_str(text));
+        noted
+            .transpose()
+            .map_err(|error| InspectError::Input(format!("what meta says of the task: {error}")))
     }
 
     /// As [`Self::task`], for questions that can do without it: a task that cannot be built is told in the log.

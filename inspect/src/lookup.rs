@@ -1,6 +1,5 @@
 //! What many trajectories share: names of objects and actors, and batches. Memory for names is bounded.
 
-use super::columns::{ACTOR, BATCH, BATCH_WIDTH};
 use crate::InspectError;
 use crate::replay::{Replay, Source};
 use arrow_array::builder::{ArrayBuilder, StringBuilder};
@@ -9,16 +8,25 @@ use rusqlite::{Connection, OptionalExtension};
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Columns of the table `batches`.
+pub(crate) const BATCH: &str = "round, policy_version, staleness, trainable, received_us";
+
+/// How many they are.
+pub(crate) const BATCH_WIDTH: usize = 5;
+
+/// Columns of the table `actors`.
+pub(crate) const ACTOR: &str = "name, incarnation";
+
 /// Objects whose names are kept in memory, 12 to 24 bytes each; where there are more, each range of trajectories looks
 /// its own up.
 const KEPT: i64 = 1 << 21;
 
 /// What a batch's row holds, in the order of [`BATCH`].
-pub(super) type Batch = [i64; BATCH_WIDTH];
+pub(crate) type Batch = [i64; BATCH_WIDTH];
 
 /// Texts by number; 0 stands for one that is not there.
 #[derive(Debug, Clone)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// Which one each trajectory has.
     pub keys: Vec<i32>,
     /// All that occur, and others.
@@ -34,7 +42,7 @@ impl Names {
 
 /// Look-ups for several threads.
 #[derive(Debug)]
-pub(super) struct Lookup<'a> {
+pub(crate) struct Lookup<'a> {
     source: &'a Source,
     /// Name and incarnation.
     actors: FxHashMap<i64, [String; 2]>,
