@@ -38,6 +38,9 @@ pub enum InspectError {
     /// Something else of the user's that cannot be used.
     #[error("{0}")]
     Input(String),
+    /// What a stream goes to cannot be written.
+    #[error("the output cannot be written")]
+    Output(#[source] std::io::Error),
     /// A file cannot be written.
     #[error("{} cannot be written", .path.display())]
     Write {
@@ -56,7 +59,7 @@ impl InspectError {
                 error,
                 StoreError::Busy { .. } | StoreError::Full { .. } | StoreError::Sqlite { .. }
             ),
-            Self::Write { .. } => false,
+            Self::Write { .. } | Self::Output(_) => false,
             _ => true,
         }
     }

@@ -4,6 +4,10 @@
 
 pub mod cli;
 mod error;
+pub mod export;
+mod new_file;
+pub mod query;
 pub mod replay;
+pub mod schema;
 
 pub use error::InspectError;

@@ -53,6 +53,14 @@ pub enum StoreError {
         /// The newest known one.
         known: i64,
     },
+    /// An earlier program wrote it.
+    #[error("the replay {path} has an older schema than this program's: {detail}")]
+    OlderSchema {
+        /// The file.
+        path: PathBuf,
+        /// What that means for it.
+        detail: String,
+    },
     /// No permission, or a read-only file system.
     #[error("the replay {path} cannot be written ({detail}): check the permissions of the file and its directory")]
     NotWritable {
@@ -67,13 +75,11 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Somebody else holds the write lock.
-    #[error("another program has been writing to the replay {path} for {seconds} seconds: stop it")]
+    /// Somebody else holds a lock for longer than we wait.
+    #[error("another program keeps the replay {path} locked: stop it")]
     Busy {
         /// The file.
         path: PathBuf,
-        /// How long was waited.
-        seconds: u64,
     },
     /// A trajectory with a value that cannot be stored; nothing of the commit was kept.
     #[error("trajectory {seq} of actor {incarnation} cannot be stored: {field} is {value}, it must be {allowed}")]
@@ -118,10 +124,7 @@ impl StoreError {
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                 Self::NotWritable { path, detail }
             }
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy {
-                path,
-                seconds: super::store::BUSY_TIMEOUT.as_secs(),
-            },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             _ => Self::Sqlite { path, source },
         }
     }

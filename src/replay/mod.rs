@@ -13,6 +13,7 @@ mod wal;
 mod writer;
 
 pub use dataset::{Dataset, Object, ObjectId};
+pub use encoding::decode_actions;
 pub use error::StoreError;
 pub use limiter::{Limiter, LimiterError, LimiterState};
 pub use open::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION};

@@ -1,8 +1,9 @@
 //! Opening the database: creation, schema, pragmas, and whose file it is.
 
 use super::error::StoreError;
-use super::store::BUSY_TIMEOUT;
+use super::store::{BUSY_TIMEOUT, READER_TIMEOUT};
 use super::wal;
+use hashbrown::HashSet;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
 
@@ -40,7 +41,12 @@ pub fn read_write(path: &Path) -> Result<Connection, StoreError> {
     if is_blank(&connection).map_err(fail)? {
         create(&mut connection).map_err(fail)?;
     }
-    check_identity(&connection, path)?;
+    if check_identity(&connection, path)? < SCHEMA_VERSION {
+        return Err(StoreError::OlderSchema {
+            path: path.into(),
+            detail: "it can be read, and merged into a new one, but not be added to".into(),
+        });
+    }
     if connection.is_readonly("main").map_err(fail)? {
         return Err(StoreError::NotWritable {
             path: path.into(),
@@ -59,17 +65,19 @@ pub fn read_only(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags)
         .map_err(|error| StoreError::new(path, error))
-        .and_then(|connection| check_identity(&connection, path).map(|()| connection));
-    let connection = match opened {
+        .and_then(|connection| {
+            connection
+                .busy_timeout(READER_TIMEOUT)
+                .map_err(|error| StoreError::new(path, error))?;
+            check_readable(&connection, path)?;
+            Ok(connection)
+        });
+    match opened {
         // A reader of a WAL database needs to write its shared memory beside it. Where nobody can write, nobody writes,
         // and with an empty WAL the file alone is the whole truth.
-        Err(StoreError::NotWritable { .. }) if !has_wal(path) => immutable(path)?,
-        other => other?,
-    };
-    connection
-        .busy_timeout(BUSY_TIMEOUT)
-        .map_err(|error| StoreError::new(path, error))?;
-    Ok(connection)
+        Err(StoreError::NotWritable { .. }) if !has_wal(path) => immutable(path),
+        other => other,
+    }
 }
 
 fn has_wal(path: &Path) -> bool {
@@ -87,7 +95,7 @@ fn immutable(path: &Path) -> Result<Connection, StoreError> {
     uri.push_str("?immutable=1");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(uri, flags).map_err(|error| StoreError::new(path, error))?;
-    check_identity(&connection, path)?;
+    check_readable(&connection, path)?;
     Ok(connection)
 }
 
@@ -115,7 +123,8 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// The version of its schema, once it is known to be ours and not of a later program.
+fn check_identity(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let read = |sql| number(connection, sql).map_err(|error| StoreError::new(path, error));
     let application = read("PRAGMA application_id")?;
     if application != APPLICATION_ID {
@@ -126,13 +135,43 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError
         });
     }
     match read("PRAGMA user_version")? {
-        SCHEMA_VERSION => Ok(()),
+        found @ 0..=SCHEMA_VERSION => Ok(found),
         found => Err(StoreError::NewerSchema {
             path: path.into(),
             found,
             known: SCHEMA_VERSION,
         }),
     }
+}
+
+/// A replay of an older schema is read as it is, never changed, if it has every column that we read.
+fn check_readable(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    if check_identity(connection, path)? == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let missing = || -> rusqlite::Result<Vec<String>> {
+        let ours = Connection::open_in_memory()?;
+        ours.execute_batch(SCHEMA)?;
+        let there: HashSet<String> = columns(connection)?.into_iter().collect();
+        Ok(columns(&ours)?
+            .into_iter()
+            .filter(|name| !there.contains(name))
+            .collect())
+    };
+    let missing = missing().map_err(|error| StoreError::new(path, error))?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::OlderSchema {
+        path: path.into(),
+        detail: format!("it lacks {}", missing.join(", ")),
+    })
+}
+
+/// Every column, as table.column.
+fn columns(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'";
+    connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }
 
 #[cfg(test)]

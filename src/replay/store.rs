@@ -18,6 +18,9 @@ use std::time::Duration;
 /// WAL after a crash takes milliseconds.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The same for readers. A writer never keeps them waiting, so whoever does has the file for good.
+pub(super) const READER_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A trajectory as the learner received it, and as the store gives it back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Received {

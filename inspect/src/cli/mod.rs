@@ -2,6 +2,8 @@
 //!
 //! A new question is a file with an `Args` struct and its `run`, a variant of [`Command`] and a line in [`Command::run`].
 
+mod export;
+mod query;
 mod schema;
 
 use crate::InspectError;
@@ -29,12 +31,16 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Export(export::Args),
+    Query(query::Args),
     Schema(schema::Args),
 }
 
 impl Command {
     fn run(self, out: &mut Output) -> anyhow::Result<()> {
         match self {
+            Self::Export(args) => args.run(out),
+            Self::Query(args) => args.run(out),
             Self::Schema(args) => args.run(out),
         }
     }

@@ -5,7 +5,8 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use std::sync::Arc;
 
-const VIEW: &str = include_str!("view.sql");
+/// The SQL that makes the view, with comments.
+pub const VIEW: &str = include_str!("view.sql");
 
 /// Gives a connection the functions and the view.
 pub fn install(connection: &Connection, objects: ObjectReader) -> rusqlite::Result<()> {

@@ -5,6 +5,7 @@ mod objects;
 mod scan;
 pub mod sql;
 
+pub use functions::VIEW;
 pub use scan::{Filter, Plan, Range, Rows, Stop, for_each};
 
 use crate::InspectError;
@@ -35,14 +36,14 @@ pub struct Replay {
 
 /// Where connections come from; shared by threads.
 #[derive(Debug)]
-struct Source {
+pub(crate) struct Source {
     path: PathBuf,
     objects: Arc<Objects>,
 }
 
 impl Source {
     /// A new connection with the view `replay`.
-    fn connect(&self) -> Result<Connection, InspectError> {
+    pub(crate) fn connect(&self) -> Result<Connection, InspectError> {
         let mut connection = Store::open_read_only(&self.path)?.into_connection();
         let mut prepare = || {
             connection.pragma_update(None, "cache_size", CACHE_KIB)?;
@@ -54,7 +55,7 @@ impl Source {
         Ok(connection)
     }
 
-    fn failed(&self, error: rusqlite::Error) -> InspectError {
+    pub(crate) fn failed(&self, error: rusqlite::Error) -> InspectError {
         StoreError::new(&self.path, error).into()
     }
 }
@@ -132,6 +133,11 @@ impl Replay {
     /// A connection with the view `replay`.
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Where other threads get connections of their own.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// One number by a question of ours.

@@ -33,11 +33,11 @@ impl Range {
         (self.seqs.end() - self.seqs.start() + 1).max(0) as u64
     }
 
-    fn chunks(&self) -> impl Iterator<Item = Self> {
+    fn chunks(&self, size: i64) -> impl Iterator<Item = Self> {
         let (first, last, actor) = (*self.seqs.start(), *self.seqs.end(), self.actor);
-        (first..=last).step_by(CHUNK as usize).map(move |low| Self {
+        (first..=last).step_by(size as usize).map(move |low| Self {
             actor,
-            seqs: low..=last.min(low + CHUNK - 1),
+            seqs: low..=last.min(low + size - 1),
         })
     }
 }
@@ -73,8 +73,16 @@ impl Plan {
             })
         })?;
         Ok(Self {
-            ranges: whole.iter().flat_map(Range::chunks).collect(),
+            ranges: whole.iter().flat_map(|range| range.chunks(CHUNK)).collect(),
         })
+    }
+
+    /// The same in smaller pieces, where the results of many trajectories are large.
+    #[must_use]
+    pub fn in_pieces(&self, size: i64) -> Self {
+        Self {
+            ranges: self.ranges.iter().flat_map(|range| range.chunks(size)).collect(),
+        }
     }
 
     /// How many trajectories it holds, at most.
