@@ -2,12 +2,22 @@
 //!
 //! Each question is a module that makes plain data; [`cli`] prints it in a terminal and `serve` shows it in a browser.
 
+pub mod batches;
 pub mod cli;
+pub mod compare;
 mod error;
 pub mod export;
+pub mod figure;
+pub mod groups;
+pub mod histogram;
+pub mod modes;
 mod new_file;
 pub mod query;
 pub mod replay;
 pub mod schema;
+pub mod sketch;
+pub mod summary;
+pub mod timeline;
+pub mod top;
 
 pub use error::InspectError;

@@ -70,7 +70,7 @@ impl Bars {
             .series
             .iter()
             .enumerate()
-            .map(|(place, name)| (name.clone(), Mark::Box(place)));
+            .map(|(place, name)| (name.clone(), Mark::Box(colour(place, self.series.len()))));
         // One series needs no legend: the y axis says what it is.
         let legend = Legend::new(boxes.filter(|_| self.series.len() > 1).collect(), width);
         canvas::page(width, legend.height() + HEIGHT * rows as i32, |page| {
@@ -134,7 +134,7 @@ impl BarPanel {
                     continue;
                 }
                 let corners = [(left + 0.04 * each, ground), (left + 0.96 * each, bar.value)];
-                chart.draw_series([Rectangle::new(corners, colour(series).filled())])?;
+                chart.draw_series([Rectangle::new(corners, colour(series, bars.len()).filled())])?;
                 if bar.low.is_finite() && bar.high.is_finite() && bar.low < bar.high {
                     draw_error_bar(chart, left + each / 2.0, bar, each / 6.0)?;
                 }

@@ -48,9 +48,13 @@ pub(super) type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Sca
 /// What drawing returns.
 pub(super) type Drawn<T = ()> = Result<T, DrawingAreaErrorKind<std::io::Error>>;
 
-/// The colour of the series at `place` in the legend.
-pub(super) fn colour(place: usize) -> RGBColor {
-    COLOURS[place % COLOURS.len()]
+/// The colour of the series at `place` among `of` in the legend. More than there are colours to tell apart follow each
+/// other along viridis, without its lightest end.
+pub(super) fn colour(place: usize, of: usize) -> RGBColor {
+    match COLOURS.get(place) {
+        Some(colour) if of <= COLOURS.len() => *colour,
+        _ => ViridisRGB.get_color(0.9 * place as f32 / (of.max(2) - 1) as f32),
+    }
 }
 
 /// Units of so many pixels.
@@ -174,10 +178,10 @@ pub(super) fn chart<'a, 'b>(
 /// How a legend shows an entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Mark {
-    /// A line in the colour of that place.
-    Line(usize),
-    /// A filled box in the colour of that place.
-    Box(usize),
+    /// A line of that colour.
+    Line(RGBColor),
+    /// A filled box of that colour.
+    Box(RGBColor),
     /// A dashed grey line.
     Dashes,
 }
@@ -237,10 +241,10 @@ impl Legend {
 fn draw_mark(area: &Area, mark: Mark, x: f64, y: f64) -> Drawn {
     let ends = |x1: f64, x2: f64| vec![(units(x1), units(y)), (units(x2), units(y))];
     match mark {
-        Mark::Line(place) => area.draw(&PathElement::new(ends(x, x + MARK), stroke(colour(place), 2.0))),
-        Mark::Box(place) => {
+        Mark::Line(colour) => area.draw(&PathElement::new(ends(x, x + MARK), stroke(colour, 2.0))),
+        Mark::Box(colour) => {
             let corners = [(units(x + 8.0), units(y - 6.0)), (units(x + MARK), units(y + 6.0))];
-            area.draw(&Rectangle::new(corners, colour(place).filled()))
+            area.draw(&Rectangle::new(corners, colour.filled()))
         }
         Mark::Dashes => (0..3).try_for_each(|dash| {
             let start = x + f64::from(dash) * 8.0;

@@ -98,19 +98,23 @@ fn outline(values: &[f64], [low, high]: [f64; 2], bins: usize, shaded: bool) -> 
         counts[(((value - low) / width) as usize).min(bins - 1)] += 1;
     }
     let all = values.iter().filter(|value| value.is_finite()).count().max(1) as f64;
-    let ground = |x: f64, y: f64| Point {
+    let edges: Vec<f64> = (0..=bins).map(|bin| low + bin as f64 * width).collect();
+    let shares: Vec<f64> = counts.into_iter().map(|count| count as f64 / all).collect();
+    steps(&edges, &shares, shaded)
+}
+
+/// The outline of bars between `edges` (rising, `[bars + 1]`) with these heights, from the ground and back to it.
+pub fn steps(edges: &[f64], heights: &[f64], shaded: bool) -> Vec<Point> {
+    let point = |x: f64, y: f64| Point {
         x,
         y,
         low: if shaded { 0.0 } else { y },
         high: y,
     };
-    let mut points = vec![ground(low, 0.0)];
-    for (bin, count) in counts.into_iter().enumerate() {
-        let (left, share) = (low + bin as f64 * width, count as f64 / all);
-        points.extend([ground(left, share), ground(left + width, share)]);
-    }
-    points.push(ground(high, 0.0));
-    points
+    let tops = edges.windows(2).zip(heights);
+    let tops = tops.flat_map(|(ends, height)| [point(ends[0], *height), point(ends[1], *height)]);
+    let ends = [edges.first(), edges.last()].map(|end| end.map(|x| point(*x, 0.0)));
+    ends[0].into_iter().chain(tops).chain(ends[1]).collect()
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl LinePlot {
         let lines = names
             .iter()
             .enumerate()
-            .map(|(place, name)| (name.to_string(), Mark::Line(place)));
+            .map(|(place, name)| (name.to_string(), Mark::Line(colour(place, names.len()))));
         let entries = lines.chain(references.iter().map(|label| (label.to_string(), Mark::Dashes)));
 
         let columns = self.panels.len().min(COLUMNS);
@@ -138,14 +138,14 @@ impl LinePanel {
         let place = |series: &Series| names.iter().position(|name| *name == series.name).unwrap_or(0);
         // All bands first, so that no band hides a curve.
         for series in &self.series {
-            self.band(&mut chart, series, colour(place(series)))?;
+            self.band(&mut chart, series, colour(place(series), names.len()))?;
         }
         for reference in &self.references {
             draw_reference(&mut chart, reference)?;
         }
         self.series
             .iter()
-            .try_for_each(|series| self.curve(&mut chart, series, colour(place(series))))
+            .try_for_each(|series| self.curve(&mut chart, series, colour(place(series), names.len())))
     }
 
     /// The stretches of a series without gaps.

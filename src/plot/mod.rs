@@ -16,7 +16,7 @@ mod tests;
 
 pub use bars::{Bar, BarPanel, Bars};
 pub use heatmaps::{Grid, Heatmaps, Shared};
-pub use histograms::{HistogramPanel, Histograms, Sample};
+pub use histograms::{HistogramPanel, Histograms, Sample, steps};
 pub use lines::{LinePanel, LinePlot, Point, Reference, Series};
 pub use raster::png;
 pub use scale::Axis;

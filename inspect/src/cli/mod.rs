@@ -2,9 +2,16 @@
 //!
 //! A new question is a file with an `Args` struct and its `run`, a variant of [`Command`] and a line in [`Command::run`].
 
+mod compare;
+mod draw;
 mod export;
+mod histogram;
 mod query;
 mod schema;
+mod summary;
+mod text;
+mod timeline;
+mod top;
 
 use crate::InspectError;
 use crate::replay::{Filter, Replay};
@@ -16,6 +23,10 @@ use thermoflow::process::{BAD_INPUT, FAILED};
 
 const EXAMPLES: &str = "\
 Examples:
+  thermoflow replay summary runs/a                     how much, by whom, at which β
+  thermoflow replay top runs/a -n 20 --diverse 3       the best distinct x
+  thermoflow replay histogram runs/a --by beta         how y is distributed at each β
+  thermoflow replay timeline runs/a --out run.png      what was found by when
   thermoflow replay schema                             the tables, for SQL of your own
 
 RUN is a run directory or a replay.sqlite, also one that a learner is writing to; nothing is ever changed in it.
@@ -31,6 +42,11 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Summary(summary::Args),
+    Top(top::Args),
+    Histogram(histogram::Args),
+    Timeline(timeline::Args),
+    Compare(compare::Args),
     Export(export::Args),
     Query(query::Args),
     Schema(schema::Args),
@@ -39,6 +55,11 @@ enum Command {
 impl Command {
     fn run(self, out: &mut Output) -> anyhow::Result<()> {
         match self {
+            Self::Summary(args) => args.run(out),
+            Self::Top(args) => args.run(out),
+            Self::Histogram(args) => args.run(out),
+            Self::Timeline(args) => args.run(out),
+            Self::Compare(args) => args.run(out),
             Self::Export(args) => args.run(out),
             Self::Query(args) => args.run(out),
             Self::Schema(args) => args.run(out),

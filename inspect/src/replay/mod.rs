@@ -130,6 +130,14 @@ impl Replay {
             .map_err(|error| InspectError::Input(format!("the task of the run: {error:#}")))
     }
 
+    /// As [`Self::task`], for questions that can do without it: a task that cannot be built is told in the log.
+    pub fn task_or_warning(&self) -> Option<Task> {
+        self.task().unwrap_or_else(|error| {
+            tracing::warn!("modes are left out: {error}");
+            None
+        })
+    }
+
     /// A connection with the view `replay`.
     pub fn connection(&self) -> &Connection {
         &self.connection

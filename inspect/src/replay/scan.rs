@@ -5,8 +5,11 @@
 
 use super::{Replay, Source};
 use crate::InspectError;
+use indicatif::ProgressBar;
 use rusqlite::{Connection, Row};
 use std::ops::RangeInclusive;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
@@ -158,20 +161,16 @@ impl Replay {
         work: impl Fn(&Range, &mut Rows<'_>) -> Result<T, Stop> + Sync,
         mut take: impl FnMut(T) -> Result<(), InspectError>,
     ) -> Result<(), InspectError> {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let threads = threads.min(MAX_THREADS).min(plan.ranges.len());
-        let sql = format!(
-            "SELECT {columns} FROM replay WHERE actor_id = ?1 AND seq BETWEEN ?2 AND ?3 AND {}",
-            filter.sql()
-        );
-        let (sql, work, source) = (&sql, &work, &self.source);
+        let threads = threads(plan);
+        let sql = sql(columns, filter);
+        let (sql, work, source, progress) = (&sql, &work, &self.source, self.begin(plan));
         thread::scope(|scope| {
             let results: Vec<Receiver<Result<T, InspectError>>> = (0..threads)
                 .map(|first| {
                     let (sender, receiver) = sync_channel(AHEAD);
                     let ranges = plan.ranges.iter().skip(first).step_by(threads);
                     scope.spawn(move || {
-                        for result in source.read(sql, ranges, work) {
+                        for (result, _) in source.read(sql, ranges, work) {
                             // Nobody takes more: another range failed.
                             if sender.send(result).is_err() {
                                 return;
@@ -181,42 +180,102 @@ impl Replay {
                     receiver
                 })
                 .collect();
-            self.progress.set_length(plan.len());
-            self.progress.set_position(0);
             for (place, range) in plan.ranges.iter().enumerate() {
                 // A thread that panicked ends the scope with its panic.
                 let Ok(result) = results[place % threads].recv() else {
                     break;
                 };
                 take(result?)?;
-                self.progress.inc(range.len());
+                progress.inc(range.len());
             }
-            self.progress.finish_and_clear();
+            progress.finish_and_clear();
             Ok(())
         })
     }
+
+    /// Reads `columns` of the view `replay` for the trajectories of a plan that pass the filter: each thread starts with
+    /// `start`, `add`s the rows of range after range to it, and `merge` gets what each thread has in the end. The order of
+    /// the ranges is not kept.
+    ///
+    /// # Errors
+    /// When reading fails, and those of `add`.
+    pub fn fold<T: Send>(
+        &self,
+        plan: &Plan,
+        (columns, filter): (&str, &Filter),
+        start: impl Fn() -> T + Sync,
+        add: impl Fn(&mut T, &Range, &mut Rows<'_>) -> Result<(), Stop> + Sync,
+        merge: impl FnMut(T),
+    ) -> Result<(), InspectError> {
+        let next = AtomicUsize::new(0);
+        let sql = sql(columns, filter);
+        let (next, sql, add, start) = (&next, &sql, &add, &start);
+        let (source, progress) = (&self.source, &self.begin(plan));
+        let sums: Result<Vec<T>, InspectError> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads(plan))
+                .map(|_| {
+                    scope.spawn(move || -> Result<T, InspectError> {
+                        let mut sum = start();
+                        let left = std::iter::from_fn(|| plan.ranges.get(next.fetch_add(1, Ordering::Relaxed)));
+                        let add = |range: &Range, rows: &mut Rows<'_>| add(&mut sum, range, rows);
+                        for (result, range) in source.read(sql, left, add) {
+                            result.inspect_err(|_| next.store(plan.ranges.len(), Ordering::Relaxed))?;
+                            progress.inc(range.len());
+                        }
+                        Ok(sum)
+                    })
+                })
+                .collect();
+            let sums = threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            sums.collect()
+        });
+        self.progress.finish_and_clear();
+        sums?.into_iter().for_each(merge);
+        Ok(())
+    }
+
+    fn begin(&self, plan: &Plan) -> ProgressBar {
+        self.progress.set_length(plan.len());
+        self.progress.set_position(0);
+        self.progress.clone()
+    }
+}
+
+fn threads(plan: &Plan) -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    cores.min(MAX_THREADS).min(plan.ranges.len())
+}
+
+fn sql(columns: &str, filter: &Filter) -> String {
+    format!(
+        "SELECT {columns} FROM replay WHERE actor_id = ?1 AND seq BETWEEN ?2 AND ?3 AND {}",
+        filter.sql()
+    )
 }
 
 impl Source {
-    /// One thread's part of a scan: a result per range, until one fails.
+    /// One thread's part: range after range with its result.
     fn read<'a, T>(
         &'a self,
         sql: &'a str,
         mut ranges: impl Iterator<Item = &'a Range> + 'a,
-        work: &'a impl Fn(&Range, &mut Rows<'_>) -> Result<T, Stop>,
-    ) -> impl Iterator<Item = Result<T, InspectError>> + 'a {
+        mut work: impl FnMut(&Range, &mut Rows<'_>) -> Result<T, Stop> + 'a,
+    ) -> impl Iterator<Item = (Result<T, InspectError>, &'a Range)> + 'a {
         let mut connection = None;
         std::iter::from_fn(move || {
             let range = ranges.next()?;
             let opened = connection.take().map_or_else(|| self.connect(), Ok);
-            Some(opened.and_then(|opened| {
-                let result = read_range(&opened, sql, range, work).map_err(|stop| match stop {
+            let result = opened.and_then(|opened| {
+                let result = read_range(&opened, sql, range, &mut work).map_err(|stop| match stop {
                     Stop::Sqlite(error) => self.failed(error),
                     Stop::Other(error) => error,
                 });
                 connection = Some(opened);
                 result
-            }))
+            });
+            Some((result, range))
         })
     }
 }
@@ -225,7 +284,7 @@ fn read_range<T>(
     connection: &Connection,
     sql: &str,
     range: &Range,
-    work: &impl Fn(&Range, &mut Rows<'_>) -> Result<T, Stop>,
+    work: impl FnOnce(&Range, &mut Rows<'_>) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query((range.actor, *range.seqs.start(), *range.seqs.end()))?;
