@@ -41,11 +41,12 @@ fn printed(command: &mut Command) -> String {
     String::from_utf8(stdout).unwrap()
 }
 
-/// The JSON that lines of Python print; they can import the examples, and find `arguments` from `sys.argv[1]` on.
+/// The JSON that lines of Python print, on one thread (on a busy machine several take 40 times as long); they can import the examples, and find `arguments` from `sys.argv[1]` on.
 fn evaluated(python: &Path, script: &str, arguments: &[&Path]) -> Value {
     let mut command = Command::new(python);
     command
         .env("PYTHONPATH", examples())
+        .env("OMP_NUM_THREADS", "1")
         .args(["-c", script])
         .args(arguments);
     let text = printed(&mut command);
@@ -178,6 +179,59 @@ fn read_run_refuses_what_is_no_run_in_one_line() {
             assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{stderr}");
             assert_eq!(stderr.lines().count(), 1, "{stderr}");
         }
+    }
+}
+
+const TABLES_OF_PARQUET: &str = "
+import json, math, sys
+from pathlib import Path
+import read_parquet
+question = read_parquet.Question(0, math.inf, -math.inf, 0.25)
+by_polars = read_parquet.ask_polars([Path(sys.argv[1])], question)
+by_pyarrow = read_parquet.ask_pyarrow([Path(sys.argv[1])], question)
+print(json.dumps([{title: table.to_dicts() for title, table in by_polars.items()},
+                  {title: table.to_pylist() for title, table in by_pyarrow.items()}], default=str))
+";
+
+#[test]
+fn read_parquet_tells_what_was_exported() {
+    // Older polars, which is all that there is for Python 3.9, does not know the order of floats that our files name.
+    let packages = "pandas, pyarrow, polars; assert polars.__version__ >= '2', 'polars is older than 2.0'";
+    let Some(python) = python_with(packages) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (run, file) = (dir.path().join("run"), dir.path().join("a.parquet"));
+    trained(&run, &[]);
+    printed(
+        thermoflow()
+            .args(["replay", "export"])
+            .arg(&run)
+            .arg("--out")
+            .arg(&file),
+    );
+    for library in ["polars", "pyarrow"] {
+        let mut command = Command::new(&python);
+        command
+            .arg(examples().join("read_parquet.py"))
+            .arg(&file)
+            .args(["--with", library]);
+        assert!(printed(&mut command).starts_with("by β"));
+    }
+    let tables = evaluated(&python, TABLES_OF_PARQUET, &[&file]);
+    let (polars, pyarrow) = (&tables[0], &tables[1]);
+    assert_alike(&polars["by β"], &pyarrow["by β"], 1e-5);
+    let received = received(&run.join("replay.sqlite"));
+    assert_eq!(total(&polars["by β"], None), received.len() as f64);
+    let sum_y: f64 = received.iter().map(|r| f64::from(r.trajectory.y)).sum();
+    assert!((total(&polars["by β"], Some("mean_y")) - sum_y).abs() < 1e-2);
+    // Names and actions of the best, from both libraries, are those of a trajectory in the database.
+    for best in [&polars["best"][0], &pyarrow["best"][0]] {
+        let is_best = |r: &Received| {
+            let actions = serde_json::json!(r.trajectory.actions);
+            best["x"] == *r.object && best["actor"] == *r.actor_name && best["actions"] == actions
+        };
+        assert!(received.iter().any(is_best), "{best}");
     }
 }
 
