@@ -18,6 +18,8 @@ mod installation;
 mod oracle;
 #[path = "shared/processes.rs"]
 mod processes;
+#[path = "programs/python_examples.rs"]
+mod python_examples;
 #[path = "programs/readers.rs"]
 mod readers;
 #[cfg(unix)]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Provides the Python that the tests use to read our files as others would: with TensorBoard, safetensors and NumPy.
+"""Provides the Python that the tests use to read our files as others would: TensorBoard, safetensors, pandas …
 
 It is a virtual environment in the user's cache (see libtorch.py), named after what is in requirements-test.txt, so that
 all checkouts share it; the link `.venv-test` points at it. It can import PyTorch too where libtorch.py has fetched it.
@@ -52,7 +52,7 @@ def works(environment: Path) -> bool:
 
 def make(environment: Path) -> None:
     """Makes the environment; it appears at once and complete. Works without Debian's package python3-venv."""
-    say("installing TensorBoard, safetensors and NumPy for the tests")
+    say("installing what the tests read our files with")
     with tempfile.TemporaryDirectory(dir=cache(), prefix="unpack-") as folder:
         unfinished = Path(folder, "venv")
         venv.create(unfinished, symlinks=True, with_pip=False)

@@ -2,7 +2,7 @@
 //!
 //! Needs `.venv-test` (`make test` makes it); says aloud that it is skipped otherwise.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use thermoflow::checkpoint::{Checkpoint, TrainerState, decode_policy};
@@ -12,8 +12,8 @@ use thermoflow::replay::{Received, Store};
 use thermoflow::rollout::Trajectory;
 use thermoflow::units::{Incarnation, PolicyVersion, Seq};
 
-/// What a Python script prints, as JSON; None, said aloud, where there is no Python for tests.
-fn python(script: &str, arguments: &[&Path]) -> Option<serde_json::Value> {
+/// The Python for tests; None, said aloud, where there is none.
+pub(super) fn python_for_tests() -> Option<PathBuf> {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-test/bin/python");
     if !python.is_file() {
         eprintln!(
@@ -22,7 +22,12 @@ fn python(script: &str, arguments: &[&Path]) -> Option<serde_json::Value> {
         );
         return None;
     }
-    let output = Command::new(python)
+    Some(python)
+}
+
+/// What a Python script prints, as JSON; None where there is no Python for tests.
+fn python(script: &str, arguments: &[&Path]) -> Option<serde_json::Value> {
+    let output = Command::new(python_for_tests()?)
         .arg("-c")
         .arg(script)
         .args(arguments)
