@@ -25,7 +25,7 @@ impl<'a> Query<'a> {
     pub fn new(replay: &'a Replay, sql: &'a str) -> Result<Self, InspectError> {
         let prepared = replay.connection().prepare(sql);
         let statement = prepared.map_err(|error| refused(sql, &error, replay))?;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         if columns.is_empty() {
             return Err(InspectError::Input(format!(
                 "{sql:?} asks for nothing: a SELECT is needed"
