@@ -153,7 +153,7 @@ fn look_at_betas(replay: &Replay) -> Result<Vec<f64>, InspectError> {
     replay.rows(&sql, |row| row.get(0))
 }
 
-/// Round numbers from at most `low` to at least `high`, at most [`BINS`] steps; by factors when the range is wide.
+/// Round numbers from at most `low` to at least `high`, few steps; by factors when the range is wide.
 pub fn edges(low: f64, high: f64) -> Vec<f64> {
     if low > 0.0 && high / low > WIDE {
         let edges: Vec<f64> = (low.log10().floor() as i32..=high.log10().ceil() as i32)

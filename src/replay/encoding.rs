@@ -14,7 +14,7 @@ pub fn encode_actions(actions: &[Action], out: &mut Vec<u8>) {
     }
 }
 
-/// Reads what [`encode_actions`] wrote; None when it is not that.
+/// Reads actions as the replay keeps them, LEB128; None when it is not that.
 pub fn decode_actions(bytes: &[u8]) -> Option<Vec<Action>> {
     let mut actions = Vec::with_capacity(bytes.len());
     let (mut value, mut shift) = (0u32, 0);

@@ -1,6 +1,6 @@
 //! The command line, one file per question: arguments in, data from the modules beside, text out. No logic of its own.
 //!
-//! A new question is a file with an `Args` struct and its `run`, a variant of [`Command`] and a line in [`Command::run`].
+//! A new question is a file with an `Args` struct and its `run`, a variant of `Command` and a line in `Command::run`.
 
 mod compact;
 mod compare;
