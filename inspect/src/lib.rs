@@ -26,3 +26,5 @@ pub mod top;
 pub mod verify;
 
 pub use error::InspectError;
+#[cfg(test)]
+mod tests;

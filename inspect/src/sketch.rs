@@ -129,7 +129,10 @@ impl Sketch {
         let [Some(&low), Some(&high)] = [edges.first(), edges.last()] else {
             return bins;
         };
-        for (value, count) in self.sorted() {
+        let [min, max] = self.ends().unwrap_or_default();
+        for (key, count) in self.counts() {
+            // The upper end of what the counter holds: a value that is an edge, such as 0.2, belongs to the bin above it.
+            let value = upper_end(key).clamp(min, max);
             if (low..=high).contains(&value) {
                 let bin = edges.partition_point(|edge| *edge <= value).clamp(1, bins.len()) - 1;
                 bins[bin] += count;
@@ -140,20 +143,15 @@ impl Sketch {
 
     /// Distinct values as they are kept, rising, with their counts.
     fn sorted(&self) -> Vec<(f64, u64)> {
-        let pages = self
-            .pages
-            .iter()
-            .enumerate()
-            .filter_map(|(place, page)| Some((place * PAGE, page.as_ref()?)));
-        let counts = pages.flat_map(|(first, page)| {
-            page.iter()
-                .enumerate()
-                .map(move |(place, count)| (first + place, *count))
-        });
-        counts
-            .filter(|(_, count)| *count > 0)
-            .map(|(key, count)| (value(key as u32), count))
-            .collect()
+        self.counts().map(|(key, count)| (value(key), count)).collect()
+    }
+
+    /// Counters that have counted anything, by rising key.
+    fn counts(&self) -> impl Iterator<Item = (u32, u64)> {
+        let pages = self.pages.iter().enumerate();
+        let pages = pages.filter_map(|(place, page)| Some((place * PAGE, page.as_ref()?)));
+        let counts = pages.flat_map(|(first, page)| (first as u32..).zip(page.iter().copied()));
+        counts.filter(|(_, count)| *count > 0)
     }
 }
 
@@ -176,6 +174,17 @@ fn value(key: u32) -> f64 {
     f32::from_bits(bits).into()
 }
 
+/// The largest value that has this key.
+fn upper_end(key: u32) -> f64 {
+    let ordered = key << DROPPED_BITS | ((1 << DROPPED_BITS) - 1);
+    let bits = if ordered >> 31 == 1 {
+        ordered & !(1 << 31)
+    } else {
+        !ordered
+    };
+    f32::from_bits(bits).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +201,16 @@ mod tests {
         );
         assert_eq!(sketch.bins(&[0.0, 50.0, 100.0]), [50, 51]);
         assert_eq!(Sketch::default().quantiles(), None);
+    }
+
+    #[test]
+    fn a_value_that_is_an_edge_belongs_to_the_bin_above() {
+        let mut sketch = Sketch::default();
+        [-0.3, -0.2, 0.1, 0.2, 0.3]
+            .into_iter()
+            .for_each(|value| sketch.add(value));
+        assert_eq!(sketch.bins(&[-0.4, -0.3, -0.2, 0.0]), [0, 1, 1]);
+        assert_eq!(sketch.bins(&[0.0, 0.1, 0.2, 0.3, 0.4]), [0, 1, 1, 1]);
     }
 
     proptest! {
