@@ -12,11 +12,21 @@ fn main() {
     println!("cargo::rerun-if-changed={}", workspace().join("build.rs").display());
     println!("cargo::rerun-if-env-changed=LIBTORCH");
     println!("cargo::rerun-if-env-changed=LIBTORCH_LIB");
+    watch_page();
     let lib = lib_dir();
     println!("cargo::rerun-if-changed={}", lib.display());
     match lib.canonicalize() {
         Ok(real) if has_libtorch(&real) => link(&lib, &real),
         _ => println!("cargo::error=no libtorch in {}: {HOW_TO_GET_IT}", lib.display()),
+    }
+}
+
+/// `inspect` holds a page that npm builds: a new one is a new program. Its directory is made here, because Cargo takes a
+/// missing one for a change, each time.
+fn watch_page() {
+    let page = PathBuf::from("web/dist");
+    if Path::new("web").is_dir() && std::fs::create_dir_all(&page).is_ok() {
+        println!("cargo::rerun-if-changed={}", page.display());
     }
 }
 

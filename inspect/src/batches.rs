@@ -62,49 +62,78 @@ pub struct Passing {
     among: Option<ObjectSet>,
 }
 
+/// Trajectories that pass a filter, counted; can be extended as they are added to the replay.
+#[derive(Debug, Clone, Default)]
+pub struct Counted {
+    by_batch: FxHashMap<i64, u64>,
+    objects: ObjectSet,
+}
+
+impl Counted {
+    /// Counts those of a plan that pass.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn extend(&mut self, replay: &Replay, filter: &Filter, plan: &Plan) -> Result<(), InspectError> {
+        replay.fold(
+            plan,
+            ("batch_id, object_id", filter),
+            Self::default,
+            |sum, _, rows| {
+                for_each(rows, |row| {
+                    *sum.by_batch.entry(row.get(0)?).or_default() += 1;
+                    sum.objects.insert(row.get(1)?);
+                    Ok(())
+                })
+            },
+            |more| {
+                for (batch, count) in more.by_batch {
+                    *self.by_batch.entry(batch).or_default() += count;
+                }
+                self.objects.add(&more.objects);
+            },
+        )
+    }
+}
+
 impl Passing {
     /// Counts what passes.
     ///
     /// # Errors
     /// When reading fails.
     pub fn count(replay: &Replay, filter: &Filter) -> Result<Self, InspectError> {
-        let mut batches = read(replay, 0)?;
+        let batches = read(replay, 0)?;
         if filter.is_none() {
-            let objects = replay.number("SELECT count(*) FROM objects")? as u64;
-            return Ok(Self {
-                batches,
-                objects,
-                among: None,
-            });
+            return Self::all(replay, batches);
         }
-        let mut counts: FxHashMap<i64, u64> = FxHashMap::default();
-        let mut among = ObjectSet::default();
-        replay.fold(
-            &Plan::all(replay)?,
-            ("batch_id, object_id", filter),
-            || (FxHashMap::<i64, u64>::default(), ObjectSet::default()),
-            |(counts, objects), _, rows| {
-                for_each(rows, |row| {
-                    *counts.entry(row.get(0)?).or_default() += 1;
-                    objects.insert(row.get(1)?);
-                    Ok(())
-                })
-            },
-            |(more, objects)| {
-                more.into_iter()
-                    .for_each(|(batch, count)| *counts.entry(batch).or_default() += count);
-                among.add(&objects);
-            },
-        )?;
-        batches
-            .iter_mut()
-            .for_each(|batch| batch.count = counts.get(&batch.id).copied().unwrap_or(0));
-        batches.retain(|batch| batch.count > 0);
+        let mut counted = Counted::default();
+        counted.extend(replay, filter, &Plan::of(&batches))?;
+        Ok(Self::of(batches, &counted))
+    }
+
+    /// Everything passes.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn all(replay: &Replay, batches: Vec<Batch>) -> Result<Self, InspectError> {
         Ok(Self {
             batches,
-            objects: among.len(),
-            among: Some(among),
+            objects: replay.number("SELECT count(*) FROM objects")? as u64,
+            among: None,
         })
+    }
+
+    /// What was counted of these batches.
+    pub fn of(mut batches: Vec<Batch>, counted: &Counted) -> Self {
+        batches
+            .iter_mut()
+            .for_each(|batch| batch.count = counted.by_batch.get(&batch.id).copied().unwrap_or(0));
+        batches.retain(|batch| batch.count > 0);
+        Self {
+            batches,
+            objects: counted.objects.len(),
+            among: Some(counted.objects.clone()),
+        }
     }
 
     /// How many trajectories.

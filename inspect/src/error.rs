@@ -41,6 +41,14 @@ pub enum InspectError {
     /// What a stream goes to cannot be written.
     #[error("the output cannot be written")]
     Output(#[source] std::io::Error),
+    /// A file cannot be read.
+    #[error("{} cannot be read", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A file cannot be written.
     #[error("{} cannot be written", .path.display())]
     Write {
@@ -59,7 +67,7 @@ impl InspectError {
                 error,
                 StoreError::Busy { .. } | StoreError::Full { .. } | StoreError::Sqlite { .. }
             ),
-            Self::Write { .. } | Self::Output(_) => false,
+            Self::Read { .. } | Self::Write { .. } | Self::Output(_) => false,
             _ => true,
         }
     }

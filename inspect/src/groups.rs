@@ -4,7 +4,7 @@ use crate::InspectError;
 use crate::replay::Replay;
 use rusqlite::Row;
 use rustc_hash::FxHashMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Bins of a number, at most.
 const BINS: f64 = 8.0;
@@ -19,7 +19,7 @@ const LOOKS: (usize, i64) = (128, 32);
 const WIDE: f64 = 30.0;
 
 /// What to split by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
     /// Inverse temperature

@@ -4,10 +4,10 @@ use crate::InspectError;
 use crate::groups::{By, Groups, round_step};
 use crate::replay::{Filter, Plan, Replay, for_each};
 use crate::sketch::{Quantiles, Sketch};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What can be counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
     /// Raw score

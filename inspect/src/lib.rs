@@ -12,12 +12,15 @@ pub mod figure;
 pub mod groups;
 pub mod histogram;
 mod lookup;
+pub mod losses;
 pub mod merge;
 pub mod modes;
 mod new_file;
 pub mod query;
 pub mod replay;
+pub mod scatter;
 pub mod schema;
+pub mod serve;
 pub mod show;
 pub mod sketch;
 pub mod summary;
@@ -27,4 +30,4 @@ pub mod verify;
 
 pub use error::InspectError;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

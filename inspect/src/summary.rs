@@ -10,6 +10,7 @@ use crate::sketch::{Quantiles, Sketch};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use thermoflow::checkpoint;
+use thermoflow::task::Task;
 
 /// Points of the small curves of rates.
 const RATE_POINTS: usize = 32;
@@ -129,7 +130,12 @@ impl Summary {
     pub fn read(replay: &Replay, filter: &Filter) -> Result<Self, InspectError> {
         let mut tally = Self::tally(replay)?;
         tally.extend(replay, filter, &Plan::all(replay)?)?;
-        Self::new(replay, &Passing::count(replay, filter)?, &tally)
+        let task = replay.task_or_warning();
+        let summary = Self::new(replay, &Passing::count(replay, filter)?, &tally, task.as_ref())?;
+        Ok(Self {
+            trained: Trained::read(replay),
+            ..summary
+        })
     }
 
     /// What is counted of single trajectories.
@@ -143,11 +149,12 @@ impl Summary {
         ))
     }
 
-    /// The summary of what was counted: batches, and [`Self::tally`].
+    /// The summary of what was counted: batches, and [`Self::tally`]. Modes are left out where the task is not known, and
+    /// what a checkpoint says ([`Trained::read`]) always.
     ///
     /// # Errors
     /// When reading fails.
-    pub fn new(replay: &Replay, passing: &Passing, tally: &Tally) -> Result<Self, InspectError> {
+    pub fn new(replay: &Replay, passing: &Passing, tally: &Tally, task: Option<&Task>) -> Result<Self, InspectError> {
         let (batches, trajectories) = (&passing.batches, passing.trajectories());
         let share = |part: u64| {
             if trajectories == 0 {
@@ -174,12 +181,25 @@ impl Summary {
             too_stale: share(stale),
             round: batches.iter().map(|batch| batch.round).max(),
             span: whole.map(|whole| Span::of(batches.iter(), whole)),
-            modes: modes(replay, passing)?,
-            trained: trained(replay),
+            modes: modes(replay, passing, task)?,
+            trained: None,
             staleness: staleness(batches.iter()).quantiles(),
             betas: betas(tally),
             actors: senders(replay, batches)?,
             versions: versions(batches),
+        })
+    }
+}
+
+impl Trained {
+    /// What the newest checkpoint says; None when there is none, or none that can be read.
+    pub fn read(replay: &Replay) -> Option<Self> {
+        let trainer = checkpoint::latest(replay.root()?).ok()??.checkpoint.trainer;
+        let batch = replay.record()?.config.replay.batch as u64;
+        Some(Self {
+            round: trainer.round,
+            online: trainer.trajectories,
+            replayed: trainer.replay_draws * batch,
         })
     }
 }
@@ -219,24 +239,13 @@ fn staleness<'a>(batches: impl Iterator<Item = &'a Batch>) -> Sketch {
     sketch
 }
 
-/// Modes among what passes; none when the task cannot be built here, which is no reason to show nothing else.
-fn modes(replay: &Replay, passing: &Passing) -> Result<Option<ModeCount>, InspectError> {
-    let task = replay.task_or_warning();
-    let modes = FoundModes::look_up(replay, task.as_ref())?;
+/// Modes among what passes.
+fn modes(replay: &Replay, passing: &Passing, task: Option<&Task>) -> Result<Option<ModeCount>, InspectError> {
+    let modes = FoundModes::look_up(replay, task)?;
     Ok(modes.map(|modes| ModeCount {
         found: modes.objects.iter().filter(|id| passing.has_object(**id)).count() as u64,
         known: modes.known,
     }))
-}
-
-fn trained(replay: &Replay) -> Option<Trained> {
-    let trainer = checkpoint::latest(replay.root()?).ok()??.checkpoint.trainer;
-    let batch = replay.record()?.config.replay.batch as u64;
-    Some(Trained {
-        round: trainer.round,
-        online: trainer.trajectories,
-        replayed: trainer.replay_draws * batch,
-    })
 }
 
 fn betas(tally: &Tally) -> Vec<OfBeta> {

@@ -1,12 +1,14 @@
 //! Every question on a small replay whose answers can be counted by hand.
 
+use crate::batches;
 use crate::groups::By;
 use crate::histogram::{Histogram, Quantity};
-use crate::replay::{Filter, Replay};
+use crate::replay::{Filter, Plan, Replay};
+use crate::scatter::Sample;
 use crate::show::{Id, Trace};
 use crate::summary::Summary;
-use crate::timeline::{Over, Timeline};
-use crate::top::{Diverse, top};
+use crate::timeline::{Course, Over, Timeline};
+use crate::top::{Diverse, Page, Passing, Sort, Wanted, top};
 use tempfile::TempDir;
 use thermoflow::replay::{Received, Store};
 use thermoflow::rollout::Trajectory;
@@ -18,7 +20,7 @@ const BETAS: [f32; 4] = [0.5, 1.0, 2.0, 4.0];
 
 /// Four rounds of four trajectories by two actors: trajectory `place` of round r at β number `place`. Round r reaches the
 /// objects 0 to r.
-fn trajectory(round: u64, place: u64) -> Received {
+pub fn trajectory(round: u64, place: u64) -> Received {
     let (x, y) = OBJECTS[(place.min(round)) as usize];
     Received {
         incarnation: Incarnation(place % 2),
@@ -41,7 +43,7 @@ fn trajectory(round: u64, place: u64) -> Received {
     }
 }
 
-fn example() -> (TempDir, Replay) {
+pub fn example() -> (TempDir, Replay) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("replay.sqlite");
     let mut store = Store::open(&path).unwrap();
@@ -196,20 +198,84 @@ fn a_trajectory_is_found_by_name_and_by_object() {
 
 #[test]
 fn what_is_committed_later_is_seen_by_the_next_question_and_extends_a_tally() {
-    use crate::replay::Plan;
     let (_dir, replay) = example();
     let mut tally = Summary::tally(&replay).unwrap();
     tally
         .extend(&replay, &Filter::NONE, &Plan::all(&replay).unwrap())
         .unwrap();
-    let last = replay.number("SELECT max(id) FROM batches").unwrap();
+    let last = batches::read(&replay, 0).unwrap().last().unwrap().id;
     let mut later = trajectory(4, 3);
     (later.object, later.trajectory.y) = ("GGGG".into(), 1.5);
     Store::open(replay.path()).unwrap().commit(&[later]).unwrap();
     tally
-        .extend(&replay, &Filter::NONE, &Plan::of_batches(&replay, last).unwrap())
+        .extend(
+            &replay,
+            &Filter::NONE,
+            &Plan::of(&batches::read(&replay, last).unwrap()),
+        )
         .unwrap();
     let hottest = tally.group(3)[0].quantiles().unwrap();
     assert_eq!((tally.group(3)[0].count(), hottest.max), (5, 1.5));
     assert_eq!(top(&replay, &Filter::NONE, 1, None).unwrap()[0].x, "GGGG");
+}
+
+/// Batches of one trajectory each, in two commits.
+fn long(batches: u64) -> (TempDir, Replay) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("replay.sqlite");
+    let all: Vec<Received> = (0..batches)
+        .map(|place| {
+            let mut received = trajectory(place, 2);
+            received.seq = Seq(place);
+            received.object = format!("{:?}", place % 300);
+            received
+        })
+        .collect();
+    Store::open(&path).unwrap().commit(&all).unwrap();
+    let replay = Replay::open(&path).unwrap();
+    (dir, replay)
+}
+
+#[test]
+fn what_grows_in_pieces_is_what_is_read_at_once() {
+    let (_dir, replay) = long(900);
+    let batches = batches::read(&replay, 0).unwrap();
+    assert_eq!(batches.len(), 900);
+    let filter = filter("seq % 3 > 0", &replay);
+    let grow = |pieces: &[usize]| {
+        let mut course = Course::new(pieces[0]);
+        let (mut sample, mut passing) = (Sample::default(), Passing::default());
+        let mut from = 0;
+        for piece in pieces {
+            let piece = &batches[from..from + piece];
+            course.extend(&replay, &filter, piece).unwrap();
+            sample.extend(&replay, &filter, &Plan::of(piece)).unwrap();
+            passing.extend(&replay, &filter, &Plan::of(piece)).unwrap();
+            from += piece.len();
+        }
+        let wanted = Wanted {
+            sort: Sort::Seen,
+            count: 7,
+            ..Wanted::default()
+        };
+        let page = Page::read(&replay, Some(&passing), &wanted).unwrap();
+        (
+            course.stages(&replay, &batches, None).unwrap(),
+            serde_json::to_string(&sample.scatter(&replay).unwrap()).unwrap(),
+            serde_json::to_string(&page).unwrap(),
+        )
+    };
+    let whole = grow(&[900]);
+    assert_eq!(grow(&[1, 2, 197, 50, 450, 200]), whole);
+    let stages = &whole.0;
+    assert!((100..=200).contains(&stages.len()), "{}", stages.len());
+    let (last, counted) = (
+        stages.last().unwrap(),
+        stages.iter().map(|stage| stage.part.trajectories),
+    );
+    assert_eq!(
+        (last.trajectories_so_far, last.round, last.part.distinct),
+        (900, 899, 200)
+    );
+    assert_eq!(counted.sum::<u64>(), 600);
 }

@@ -10,6 +10,7 @@ mod histogram;
 mod merge;
 mod query;
 mod schema;
+mod serve;
 mod show;
 mod summary;
 mod text;
@@ -33,6 +34,7 @@ Examples:
   thermoflow replay histogram runs/a --by beta         how y is distributed at each β
   thermoflow replay timeline runs/a --out run.png      what was found by when
   thermoflow replay schema                             the tables, for SQL of your own
+  thermoflow replay serve runs/a                       all of it in a browser, live
 
 RUN is a run directory or a replay.sqlite, also one that a learner is writing to; nothing is ever changed in it
 (`compact` without --out puts a smaller file in its place).
@@ -58,6 +60,7 @@ enum Command {
     Query(query::Args),
     Schema(schema::Args),
     Verify(verify::Args),
+    Serve(serve::Args),
     Compact(compact::Args),
     Merge(merge::Args),
 }
@@ -75,6 +78,7 @@ impl Command {
             Self::Query(args) => args.run(out),
             Self::Schema(args) => args.run(out),
             Self::Verify(args) => args.run(out),
+            Self::Serve(args) => args.run(out),
             Self::Compact(args) => args.run(out),
             Self::Merge(args) => args.run(out),
         }

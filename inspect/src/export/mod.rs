@@ -12,6 +12,7 @@ use crate::InspectError;
 use crate::new_file::NewFile;
 use crate::replay::{Filter, Plan, Replay, Stop};
 use block::{Block, Reader};
+use serde::Deserialize;
 use std::io::Write;
 use std::path::Path;
 use tensors::{Shape, Tensors};
@@ -20,7 +21,8 @@ use tensors::{Shape, Tensors};
 const PIECE: i64 = 1 << 15;
 
 /// How trajectories are written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Columns with types, compressed: pandas, polars, DuckDB
     Parquet,
@@ -41,6 +43,26 @@ impl Format {
             "jsonl" | "ndjson" => Some(Self::Jsonl),
             "safetensors" => Some(Self::Safetensors),
             _ => None,
+        }
+    }
+
+    /// The usual ending of a name.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+            Self::Safetensors => "safetensors",
+        }
+    }
+
+    /// Its media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Jsonl => "application/jsonl",
+            Self::Safetensors => "application/octet-stream",
         }
     }
 }

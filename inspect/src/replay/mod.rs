@@ -10,6 +10,7 @@ pub use scan::{Filter, Plan, Range, Rows, Stop, for_each};
 
 use crate::InspectError;
 use indicatif::{ProgressBar, ProgressStyle};
+pub use objects::ObjectReader;
 use objects::Objects;
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -29,8 +30,8 @@ const CACHE_KIB: i64 = -8192;
 /// reading.
 #[derive(Debug)]
 pub struct Replay {
-    run: Option<(PathBuf, RunRecord)>,
-    source: Source,
+    run: Option<(PathBuf, Arc<RunRecord>)>,
+    source: Arc<Source>,
     connection: Connection,
     progress: ProgressBar,
 }
@@ -71,7 +72,7 @@ impl Replay {
         let run = match root {
             Some(root) if RunPaths::new(&root).record().is_file() => {
                 let record = RunRecord::read(&root)?;
-                Some((root, record))
+                Some((root, Arc::new(record)))
             }
             _ => None,
         };
@@ -80,11 +81,22 @@ impl Replay {
             path,
             objects: Arc::new(objects),
         };
-        let connection = source.connect()?;
+        Self::connect(run, Arc::new(source))
+    }
+
+    /// The same replay with a connection of its own, for another thread; what is known of objects is shared.
+    ///
+    /// # Errors
+    /// When it cannot be opened any more.
+    pub fn another(&self) -> Result<Self, InspectError> {
+        Self::connect(self.run.clone(), self.source.clone())
+    }
+
+    fn connect(run: Option<(PathBuf, Arc<RunRecord>)>, source: Arc<Source>) -> Result<Self, InspectError> {
         Ok(Self {
             run,
+            connection: source.connect()?,
             source,
-            connection,
             progress: ProgressBar::hidden(),
         })
     }
@@ -113,7 +125,7 @@ impl Replay {
 
     /// What run.toml says, if the replay lies in a run directory.
     pub fn record(&self) -> Option<&RunRecord> {
-        self.run.as_ref().map(|(_, record)| record)
+        self.run.as_ref().map(|(_, record)| &**record)
     }
 
     /// How people call it: the name of its directory.
@@ -169,6 +181,11 @@ impl Replay {
     /// Where other threads get connections of their own.
     pub(crate) fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Scores of objects, in memory.
+    pub fn objects(&self) -> ObjectReader {
+        self.source.objects.reader()
     }
 
     /// One number by a question of ours.

@@ -63,7 +63,10 @@ pub struct ObjectReader {
 }
 
 impl ObjectReader {
-    /// y and log R of an object; NaN when there is no such object.
+    /// y and log R (nats) of an object; NaN when there is no such object.
+    ///
+    /// # Errors
+    /// When reading fails.
     pub fn scores(&self, id: usize) -> rusqlite::Result<[f32; 2]> {
         let mut known = lock(&self.known);
         if id >= known.len() {

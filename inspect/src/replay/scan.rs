@@ -5,8 +5,10 @@
 
 use super::{Replay, Source};
 use crate::InspectError;
+use crate::batches::Batch;
 use indicatif::ProgressBar;
 use rusqlite::{Connection, Row};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,26 +60,35 @@ impl Plan {
     /// # Errors
     /// When reading fails.
     pub fn all(replay: &Replay) -> Result<Self, InspectError> {
-        Self::of_batches(replay, 0)
-    }
-
-    /// What was committed after the batch `id`.
-    ///
-    /// # Errors
-    /// When reading fails.
-    pub fn of_batches(replay: &Replay, after: i64) -> Result<Self, InspectError> {
-        let sql = format!(
-            "SELECT actor_id, min(first_seq), max(last_seq) FROM batches WHERE id > {after} GROUP BY actor_id ORDER BY actor_id"
-        );
-        let whole = replay.rows(&sql, |row| {
+        let sql = "SELECT actor_id, min(first_seq), max(last_seq) FROM batches GROUP BY actor_id ORDER BY actor_id";
+        let whole = replay.rows(sql, |row| {
             Ok(Range {
                 actor: row.get(0)?,
                 seqs: row.get(1)?..=row.get(2)?,
             })
         })?;
-        Ok(Self {
-            ranges: whole.iter().flat_map(|range| range.chunks(CHUNK)).collect(),
-        })
+        Ok(Self::in_chunks(&whole))
+    }
+
+    /// What came with batches that follow each other in order of commit.
+    pub fn of(batches: &[Batch]) -> Self {
+        let mut actors: BTreeMap<i64, [i64; 2]> = BTreeMap::new();
+        for batch in batches {
+            let [first, last] = [batch.first_seq, batch.first_seq + batch.count as i64 - 1];
+            let seqs = actors.entry(batch.actor).or_insert([first, last]);
+            *seqs = [seqs[0].min(first), seqs[1].max(last)];
+        }
+        let whole = actors.into_iter().map(|(actor, [first, last])| Range {
+            actor,
+            seqs: first..=last,
+        });
+        Self::in_chunks(&whole.collect::<Vec<_>>())
+    }
+
+    fn in_chunks(ranges: &[Range]) -> Self {
+        Self {
+            ranges: ranges.iter().flat_map(|range| range.chunks(CHUNK)).collect(),
+        }
     }
 
     /// The same in smaller pieces, where the results of many trajectories are large.

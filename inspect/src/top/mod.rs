@@ -1,5 +1,9 @@
 //! The best distinct objects: y, when and by whom they were first seen, how often.
 
+mod page;
+
+pub use page::{Page, Sort, Wanted};
+
 use crate::InspectError;
 use crate::replay::{Filter, Plan, Replay, for_each};
 use rusqlite::{Connection, Row};
@@ -90,20 +94,19 @@ pub fn top(
     count: usize,
     diverse: Option<Diverse<'_>>,
 ) -> Result<Vec<Best>, InspectError> {
-    let passing = if filter.is_none() {
-        None
-    } else {
-        Some(Passing::read(replay, filter)?)
-    };
+    let mut passing = (!filter.is_none()).then(Passing::default);
+    if let Some(passing) = &mut passing {
+        passing.extend(replay, filter, &Plan::all(replay)?)?;
+    }
     // With a limit SQLite keeps only so many while it sorts.
     let limit = if passing.is_none() && diverse.is_none() {
         count as i64
     } else {
         -1
     };
-    let sql = "SELECT id, x, y, log_reward, seen, first_actor, first_seq FROM objects ORDER BY y DESC, id LIMIT ?1";
+    let sql = format!("SELECT {COLUMNS} FROM objects ORDER BY y DESC, id LIMIT ?1");
     replay.ask(|connection| {
-        let mut statement = connection.prepare(sql)?;
+        let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query([limit])?;
         let (mut found, mut kept) = (Vec::new(), Vec::<Vec<u8>>::new());
         while found.len() < count {
@@ -118,17 +121,26 @@ pub fn top(
                 }
                 kept.push(key);
             }
-            found.push(Best {
-                object_id: row.get(0)?,
-                x: row.get(1)?,
-                y: row.get(2)?,
-                log_reward: row.get(3)?,
-                seen: seen.count,
-                first: First::read(connection, seen)?,
-            });
+            found.push(Best::read(connection, row, seen)?);
         }
         Ok(found)
     })
+}
+
+/// Columns of `objects` that [`Seen::of`] and [`Best::read`] take.
+const COLUMNS: &str = "id, x, y, log_reward, seen, first_actor, first_seq";
+
+impl Best {
+    fn read(connection: &Connection, row: &Row<'_>, seen: Seen) -> rusqlite::Result<Self> {
+        Ok(Self {
+            object_id: row.get(0)?,
+            x: row.get(1)?,
+            y: row.get(2)?,
+            log_reward: row.get(3)?,
+            seen: seen.count,
+            first: First::read(connection, seen)?,
+        })
+    }
 }
 
 /// How often, and first by which trajectory of which batch, an object was seen.
@@ -168,21 +180,20 @@ impl Seen {
     }
 }
 
-/// The objects among the trajectories that pass a filter.
-struct Passing(FxHashMap<i64, Seen>);
+/// The objects among the trajectories that pass a filter; can be extended as trajectories are added to the replay.
+#[derive(Debug, Clone, Default)]
+pub struct Passing(FxHashMap<i64, Seen>);
 
 impl Passing {
-    fn read(replay: &Replay, filter: &Filter) -> Result<Self, InspectError> {
-        let mut all: FxHashMap<i64, Seen> = FxHashMap::default();
-        let add = |all: &mut FxHashMap<i64, Seen>, object: i64, seen: Seen| {
-            all.entry(object)
-                .and_modify(|known| *known = known.and(seen))
-                .or_insert(seen);
-        };
+    /// Counts the trajectories of a plan that pass.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn extend(&mut self, replay: &Replay, filter: &Filter, plan: &Plan) -> Result<(), InspectError> {
         replay.fold(
-            &Plan::all(replay)?,
+            plan,
             ("object_id, batch_id, seq", filter),
-            FxHashMap::<i64, Seen>::default,
+            Self::default,
             |found, range, rows| {
                 for_each(rows, |row| {
                     let seen = Seen {
@@ -191,13 +202,19 @@ impl Passing {
                         actor: range.actor,
                         seq: row.get(2)?,
                     };
-                    add(found, row.get(0)?, seen);
+                    found.add(row.get(0)?, seen);
                     Ok(())
                 })
             },
-            |found| found.into_iter().for_each(|(object, seen)| add(&mut all, object, seen)),
-        )?;
-        Ok(Self(all))
+            |found| found.0.into_iter().for_each(|(object, seen)| self.add(object, seen)),
+        )
+    }
+
+    fn add(&mut self, object: i64, seen: Seen) {
+        self.0
+            .entry(object)
+            .and_modify(|known| *known = known.and(seen))
+            .or_insert(seen);
     }
 }
 
