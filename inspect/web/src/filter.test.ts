@@ -32,7 +32,7 @@ describe("ranges", () => {
   it("are rounded outwards to what can be seen", () => {
     expect(roundOut([1.23456, 1.98765], 2)).toEqual([1.23, 1.99]);
     expect(roundOut([123.4, 567.8], 1000)).toEqual([123, 568]);
-    expect(roundOut([-0.00123456, 0.00098], 0.003)).toEqual([-0.001235, 0.00098]);
+    expect(roundOut([-0.00123456, 0.00098], 0.003)).toEqual([-0.00124, 0.00098]);
   });
 
   it("that are round stay as they are", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, clock, count, duration, number, percent, polyline, probability, span } from "./format";
+import { ago, bytes, clock, column, count, duration, number, percent, polyline, probability, span } from "./format";
 
 describe("numbers", () => {
   it("have four significant digits and a real minus sign", () => {
@@ -23,6 +23,13 @@ describe("numbers", () => {
     expect([null, undefined, Number.NaN, Number.POSITIVE_INFINITY].map((value) => number(value))).toEqual(
       Array(4).fill("–"),
     );
+  });
+
+  it("have the same decimals down a column", () => {
+    expect(column([1, 0.5, -0.12345])).toEqual(["1.0000", "0.5000", "−0.1235"]);
+    expect(column([2.5, Number.NaN])).toEqual(["2.500", "–"]);
+    expect(column([1234.5, 7])).toEqual(["1,235", "7"]);
+    expect(column([0.00001, 0])).toEqual(["1.00e−5", "0"]);
   });
 
   it("count, share, and size", () => {

@@ -16,6 +16,15 @@ export function number(value: number | null | undefined, digits = 4): string {
   return minus(String(Number(value.toPrecision(digits))));
 }
 
+/** Values of one column, all with the same decimals, so that they can be compared down the column. */
+export function column(values: readonly number[]): string[] {
+  const largest = Math.max(0, ...values.map(Math.abs).filter(Number.isFinite));
+  if (largest >= 1e6 || (largest > 0 && largest < 1e-3)) return values.map((value) => number(value));
+  const decimals = largest <= 1 ? 4 : Math.max(0, 3 - Math.floor(Math.log10(largest)));
+  const format = new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return values.map((value) => (Number.isFinite(value) ? minus(format.format(value)) : "–"));
+}
+
 /** A real minus sign lines up with the digits. */
 function minus(text: string): string {
   return text.replace("-", "−");

@@ -12,12 +12,20 @@ import type { Histogram as Counts, Group } from "./types";
 
 const OF = [
   ["y", "y"],
-  ["log_reward", "log R (nats)"],
-  ["log_pf", "log P_F (nats)"],
+  ["log_reward", "log R"],
+  ["log_pf", "log P_F"],
   ["beta", "β"],
-  ["staleness", "staleness (versions)"],
-  ["length", "length (steps)"],
+  ["staleness", "staleness"],
+  ["length", "length"],
 ] as const;
+
+const UNITS: Record<string, string> = { log_reward: "nats", log_pf: "nats", staleness: "versions", length: "steps" };
+
+/** A quantity with its unit. */
+function named(of: string): string {
+  const name = OF.find(([key]) => key === of)?.[1] ?? of;
+  return UNITS[of] ? `${name} (${UNITS[of]})` : name;
+}
 
 const BY = [
   ["", "all together"],
@@ -28,7 +36,8 @@ const BY = [
 
 /** Groups that are drawn; of more, the first ones. */
 const DRAWN = 10;
-const HEIGHT = 400;
+/** As high as the scatter beside it. */
+const HEIGHT = 444;
 
 export function Histogram({ page }: { page: Page }) {
   const [of, setOf] = useState("y");
@@ -71,7 +80,7 @@ function Drawn({ histogram }: { histogram: Counts }) {
   const colours = useColours();
   const groups = histogram.groups.slice(0, DRAWN);
   const option = useMemo(() => drawn(histogram, groups, colours), [histogram, colours.ink]);
-  const name = OF.find(([key]) => key === histogram.of)?.[1] ?? histogram.of;
+  const name = named(histogram.of);
   const medians = groups.map((group) => `${group.name || "all"}: median ${number(group.quantiles.p50)}`);
   return (
     <Chart
@@ -88,7 +97,7 @@ function drawn(histogram: Counts, groups: Group[], colours: Colours): Option {
   const bottom = 44;
   const left = histogram.by ? 92 : 52;
   const row = (HEIGHT - bottom) / groups.length;
-  const name = OF.find(([key]) => key === histogram.of)?.[1] ?? histogram.of;
+  const name = named(histogram.of);
   const ends = { min: edges[0], max: edges.at(-1) };
   const isLast = (place: number) => place === groups.length - 1;
   return {

@@ -2,11 +2,11 @@
 
 import type { ComponentChildren } from "preact";
 import { isFiltered } from "./filter";
-import { bytes, clock, count, duration, number, percent } from "./format";
+import { bytes, clock, column, count, duration, number, percent } from "./format";
 import type { Known } from "./hooks";
 import type { Page } from "./page";
 import { Panel, Scroll, Shown, Sparkline } from "./panel";
-import type { Summary } from "./types";
+import type { OfBeta, Summary } from "./types";
 
 interface Props {
   page: Page;
@@ -25,7 +25,7 @@ export function Overview({ page, summary }: Props) {
     <Panel id="overview" title="Overview" note={facts.filter(Boolean).join(" · ")} class="wide">
       <Shown
         known={summary}
-        height={104}
+        height={84}
         isEmpty={(answer) => answer.trajectories === 0}
         isFiltered={isFiltered(view)}
         onClear={page.clear}
@@ -115,6 +115,16 @@ export function Betas({ page, summary }: Props) {
 }
 
 function BetaTable({ summary }: { summary: Summary }) {
+  const of = (value: (row: OfBeta) => number) => column(summary.betas.map(value));
+  const columns = [
+    of(({ y }) => y.p5),
+    of(({ y }) => y.p50),
+    of(({ y }) => y.p95),
+    of(({ y }) => y.max),
+    of(({ log_reward }) => log_reward.p5),
+    of(({ log_reward }) => log_reward.p50),
+    of(({ log_reward }) => log_reward.p95),
+  ];
   return (
     <Scroll label="table of β">
       <table>
@@ -140,20 +150,12 @@ function BetaTable({ summary }: { summary: Summary }) {
           </tr>
         </thead>
         <tbody>
-          {summary.betas.map((row) => (
+          {summary.betas.map((row, place) => (
             <tr key={row.beta}>
               <th scope="row">{row.beta}</th>
               <td>{count(row.trajectories)}</td>
-              {[
-                row.y.p5,
-                row.y.p50,
-                row.y.p95,
-                row.y.max,
-                row.log_reward.p5,
-                row.log_reward.p50,
-                row.log_reward.p95,
-              ].map((value, place) => (
-                <td key={place}>{number(value)}</td>
+              {columns.map((values, n) => (
+                <td key={n}>{values[place]}</td>
               ))}
             </tr>
           ))}

@@ -19,8 +19,8 @@ export function Scatter({ page }: { page: Page }) {
   const known = useAnswer<Sample>(address("scatter", { run: page.view.run, where: page.view.text }), page.tick, isOn);
   const drawn = known.answer?.points.id.length ?? 0;
   const all = known.answer?.count ?? 0;
-  const note =
-    drawn < all ? `${count(drawn)} of ${count(all)} trajectories, drawn at random` : `all ${count(all)} trajectories`;
+  const which = drawn < all ? `${count(drawn)} of ${count(all)} drawn at random` : `all ${count(all)}`;
+  const note = `${which} · drag over them to filter, click one to open it`;
   return (
     <Panel id="scatter" title="β and y" note={known.answer ? note : null} boxRef={box}>
       <Shown

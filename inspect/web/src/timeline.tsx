@@ -28,8 +28,8 @@ export function overAxis(colours: Colours, over: Over): Option {
   const label = (value: number) =>
     over === "seconds" ? duration(value) : value >= 1e6 ? `${number(value / 1e6)} M` : count(value);
   return axis(colours, {
-    scale: true,
     min: 0,
+    max: "dataMax",
     splitLine: { show: false },
     axisLine: { show: true, lineStyle: { color: colours.line } },
     axisLabel: { color: colours.muted, fontSize: 11, hideOverlap: true, formatter: label },
@@ -154,8 +154,7 @@ function drawn(plot: Plot, parts: Part[], over: Over, colours: Colours): Option 
 
 /** Large numbers in few letters. */
 function short(value: number): string {
-  if (Math.abs(value) >= 1e6) return `${number(value / 1e6)} M`;
-  return Math.abs(value) >= 1e4 ? `${number(value / 1e3)} k` : number(value);
+  return Math.abs(value) >= 1e6 ? `${number(value / 1e6)} M` : number(value);
 }
 
 function described(part: Part, plot: Plot, over: Over, colours: Colours): string {

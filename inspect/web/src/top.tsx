@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { address } from "./api";
 import { isFiltered } from "./filter";
-import { clock, count, number } from "./format";
+import { clock, column, count } from "./format";
 import { useAnswer, useOnScreen } from "./hooks";
 import type { Page } from "./page";
 import { Panel, Scroll, Shown } from "./panel";
@@ -86,6 +86,8 @@ const HEADS: [Sort | null, string, boolean][] = [
 ];
 
 function Table({ page, answer, sort, order, offset, onSort }: TableProps) {
+  const ys = column(answer.rows.map((best) => best.y));
+  const logRewards = column(answer.rows.map((best) => best.log_reward));
   const ids = answer.rows.map(({ first }) => `${first.incarnation}:${first.seq}`);
   return (
     <Scroll label="table of the best x">
@@ -102,8 +104,7 @@ function Table({ page, answer, sort, order, offset, onSort }: TableProps) {
           {answer.rows.map((best, n) => (
             <Row
               key={best.object_id}
-              best={best}
-              rank={offset + n + 1}
+              {...{ best, y: ys[n], logReward: logRewards[n], rank: offset + n + 1 }}
               onOpen={() => page.open(ids[n] as string, ids)}
             />
           ))}
@@ -137,7 +138,15 @@ function Head({ sort, name, isNumber, now, onSort }: HeadProps) {
   );
 }
 
-function Row({ best, rank, onOpen }: { best: Best; rank: number; onOpen: () => void }) {
+interface RowProps {
+  best: Best;
+  y: string | undefined;
+  logReward: string | undefined;
+  rank: number;
+  onOpen: () => void;
+}
+
+function Row({ best, y, logReward, rank, onOpen }: RowProps) {
   const { first } = best;
   return (
     // The button in the row is for keyboards; the whole row is a larger place to click.
@@ -148,10 +157,10 @@ function Row({ best, rank, onOpen }: { best: Best; rank: number; onOpen: () => v
           {best.x}
         </button>
       </th>
-      <td>{number(best.y)}</td>
-      <td>{number(best.log_reward)}</td>
+      <td>{y}</td>
+      <td>{logReward}</td>
       <td>{count(best.seen)}</td>
-      <td>{number(first.beta)}</td>
+      <td>{first.beta.toFixed(3)}</td>
       <td>{count(first.round)}</td>
       <td class="left">{first.actor}</td>
       <td>{clock(first.received_us)}</td>
