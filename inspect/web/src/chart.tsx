@@ -131,10 +131,11 @@ export function escapeHtml(text: string): string {
 /** Rows of a tooltip: coloured mark, name, value. */
 export function tip(title: string, rows: [colour: string, name: string, value: string][]): string {
   const mark = (colour: string) =>
-    `<span style="display:inline-block;width:9px;height:9px;border-radius:5px;margin-right:6px;background:${colour}"></span>`;
-  const lines = rows.map(
+    `<i style="display:inline-block;width:9px;height:9px;border-radius:5px;margin-right:6px;background:${colour}"></i>`;
+  const cells = rows.map(
     ([colour, name, value]) =>
-      `<tr><td style="padding-right:14px">${mark(colour)}${escapeHtml(name)}</td><td style="text-align:right;font-variant-numeric:tabular-nums">${escapeHtml(value)}</td></tr>`,
+      `<span>${mark(colour)}${escapeHtml(name)}</span><span style="text-align:right">${escapeHtml(value)}</span>`,
   );
-  return `<div style="margin-bottom:2px;font-weight:600">${escapeHtml(title)}</div><table style="border-spacing:0">${lines.join("")}</table>`;
+  const grid = "display:grid;grid-template-columns:auto auto;gap:2px 16px;font-variant-numeric:tabular-nums";
+  return `<b>${escapeHtml(title)}</b><div style="${grid};margin-top:3px">${cells.join("")}</div>`;
 }

@@ -109,7 +109,7 @@ function Columns({ columns }: { columns: Column[] }) {
 
 const FORMATS = [
   ["csv", "CSV", "spreadsheets, pandas"],
-  ["parquet", "Parquet", "pandas, polars, DuckDB"],
+  ["parquet", "Parquet", "pandas, DuckDB"],
   ["jsonl", "JSON lines", "one object a line"],
   ["safetensors", "safetensors", "NumPy, PyTorch"],
 ] as const;

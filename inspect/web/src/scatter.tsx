@@ -12,6 +12,8 @@ import { Ranges } from "./ranges";
 import type { Points, Scatter as Sample } from "./types";
 
 const HEIGHT = 400;
+/** The second of the two series. */
+const INSIDE = 1;
 
 export function Scatter({ page }: { page: Page }) {
   const [box, isOn] = useOnScreen<HTMLElement>();
@@ -37,6 +39,21 @@ export function Scatter({ page }: { page: Page }) {
   );
 }
 
+/** A place in the chart for each point, by its number: β, y, number. */
+interface Sides {
+  outside: [number, number, number][];
+  inside: [number, number, number][];
+}
+
+function sides(points: Points, view: View): Sides {
+  const found: Sides = { outside: [], inside: [] };
+  for (let n = 0; n < points.id.length; n++) {
+    const [beta, y] = [points.beta[n] as number, points.y[n] as number];
+    (isInside(view, beta, y) ? found.inside : found.outside).push([beta, y, n]);
+  }
+  return found;
+}
+
 function isInside(view: View, beta: number, y: number): boolean {
   const within = (value: number, ends: Range | null) => !ends || (value >= ends[0] && value <= ends[1]);
   return within(beta, view.beta) && within(y, view.y);
@@ -46,7 +63,8 @@ function Drawn({ page, points }: { page: Page; points: Points }) {
   const colours = useColours();
   const { view } = page;
   const { beta, y } = view;
-  const option = useMemo(() => drawn(points, view, colours), [points, beta, y, colours.ink]);
+  const split = useMemo(() => sides(points, view), [points, beta, y]);
+  const option = useMemo(() => drawn(points, split, view, colours), [split, colours.ink]);
   const chart = useRef<EChartsType | null>(null);
   const latest = useRef({ page, points });
   latest.current = { page, points };
@@ -69,7 +87,7 @@ function Drawn({ page, points }: { page: Page; points: Points }) {
     chart.current?.dispatchAction({ type: "takeGlobalCursor", key: "brush", brushOption: brush });
   }, [option]);
   return (
-    <Walk page={page} points={points} chart={chart}>
+    <Walk {...{ page, points, chart }} inside={split.inside}>
       <Chart
         option={option}
         height={HEIGHT}
@@ -99,13 +117,7 @@ function toRanges({ areas }: BrushEnd, chart: EChartsType): Pick<View, "beta" | 
   return beta && y && { beta: roundOut(beta, shown(0)), y: roundOut(y, shown(1)) };
 }
 
-function drawn(points: Points, view: View, colours: Colours): Option {
-  const inside: [number, number, number][] = [];
-  const outside: [number, number, number][] = [];
-  for (let n = 0; n < points.id.length; n++) {
-    const [beta, y] = [points.beta[n] as number, points.y[n] as number];
-    (isInside(view, beta, y) ? inside : outside).push([beta, y, n]);
-  }
+function drawn(points: Points, { outside, inside }: Sides, view: View, colours: Colours): Option {
   const series = (name: string, data: unknown[], color: string, opacity: number) => ({
     type: "scatter",
     name,
@@ -127,7 +139,8 @@ function drawn(points: Points, view: View, colours: Colours): Option {
       yAxisIndex: 0,
       transformable: false,
       brushStyle: { color: colours.accent, opacity: 0.2 },
-      outOfBrush: {},
+      // What is inside and outside is drawn by the two series.
+      seriesIndex: [],
     },
     series: [
       series("outside", outside, colours.muted, 0.25),
@@ -152,27 +165,30 @@ function selected({ beta, y }: View, colours: Colours): Option {
 interface WalkProps {
   page: Page;
   points: Points;
+  inside: Sides["inside"];
   chart: { current: EChartsType | null };
   children: preact.ComponentChildren;
 }
 
-/** Walks from point to point with the arrow keys: left and right by β, up and down by y. */
-function Walk({ page, points, chart, children }: WalkProps) {
-  const [at, setAt] = useState<number | null>(null);
+/** Walks with the arrow keys through the points inside: left and right by β, up and down by y. */
+function Walk({ page, points, inside, chart, children }: WalkProps) {
+  const [id, setId] = useState<string | null>(null);
   const orders = useMemo(() => {
-    const by = (values: number[]) =>
-      values.map((_, n) => n).sort((a, b) => (values[a] as number) - (values[b] as number));
-    return { beta: by(points.beta), y: by(points.y) };
-  }, [points]);
+    const by = (dimension: 0 | 1) => inside.toSorted((a, b) => a[dimension] - b[dimension]).map((point) => point[2]);
+    return { beta: by(0), y: by(1) };
+  }, [inside]);
+  const at = id === null ? -1 : points.id.indexOf(id);
   const show = (n: number) => {
-    setAt(n);
-    const value = [points.beta[n] as number, points.y[n] as number];
-    const [x, y] = chart.current?.convertToPixel({ gridIndex: 0 }, value) ?? [];
-    chart.current?.dispatchAction({ type: "showTip", x, y });
+    setId(points.id[n] ?? null);
+    const dataIndex = inside.findIndex((point) => point[2] === n);
+    chart.current?.dispatchAction({ type: "downplay" });
+    for (const type of ["highlight", "showTip"])
+      chart.current?.dispatchAction({ type, seriesIndex: INSIDE, dataIndex });
   };
   const step = (order: number[], by: number) => {
-    const place = at === null ? (by > 0 ? -1 : order.length) : order.indexOf(at);
-    const next = order[Math.min(order.length - 1, Math.max(0, place + by))];
+    const place = order.indexOf(at);
+    const start = by > 0 ? 0 : order.length - 1;
+    const next = order[place < 0 ? start : Math.min(order.length - 1, Math.max(0, place + by))];
     if (next !== undefined) show(next);
   };
   const onKeyDown = (event: KeyboardEvent) => {
@@ -181,14 +197,14 @@ function Walk({ page, points, chart, children }: WalkProps) {
       ArrowRight: () => step(orders.beta, 1),
       ArrowDown: () => step(orders.y, -1),
       ArrowUp: () => step(orders.y, 1),
-      Enter: () => at !== null && page.open(points.id[at] as string),
+      Enter: () => id !== null && page.open(id),
     };
     const move = moves[event.key];
     if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     move();
   };
-  const words = at === null ? "" : `${points.x[at]}, y ${number(points.y[at])}, β ${number(points.beta[at])}`;
+  const words = at < 0 ? "" : `${points.x[at]}, y ${number(points.y[at])}, β ${number(points.beta[at])}`;
   return (
     <div
       class="walk"

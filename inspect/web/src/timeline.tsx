@@ -136,6 +136,7 @@ function drawn(plot: Plot, parts: Part[], over: Over, colours: Colours): Option 
     ...base(colours),
     xAxis: overAxis(colours, over),
     yAxis: axis(colours, {
+      splitLine: { lineStyle: { color: colours.line }, showMaxLine: plot.limit === undefined },
       min: plot.min,
       max: plot.limit === undefined ? undefined : plot.limit * 1.05,
       axisLabel: { color: colours.muted, fontSize: 11, formatter: short, showMaxLabel: plot.limit === undefined },
