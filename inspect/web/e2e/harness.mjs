@@ -18,7 +18,7 @@ const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const CONFIG = "configs/tfbind8.toml";
 
 /** Until a program has done its work, or a page shows it [ms]. */
-const DEADLINE = 20_000;
+const DEADLINE = 30_000;
 /** Until a training run is over [ms]. */
 const TRAINING = 180_000;
 
@@ -135,9 +135,16 @@ export async function open(browser, address, options = {}) {
     const isOwn = /^(data|blob):/.test(request.url()) || new URL(request.url()).origin === origin;
     if (!isOwn) wrong.push(`asked elsewhere: ${request.url()}`);
   });
-  await page.goto(address);
-  await page.locator('[data-fact="trajectories"]').waitFor({ timeout: DEADLINE });
-  return { page, wrong, close: () => context.close() };
+  const close = () => context.close();
+  page.setDefaultTimeout(DEADLINE);
+  try {
+    await page.goto(address);
+    await page.locator('[data-fact="trajectories"]').waitFor();
+  } catch (error) {
+    await close();
+    throw new Error(`the page does not load: ${wrong.join("; ")}`, { cause: error });
+  }
+  return { page, wrong, close };
 }
 
 /** The number that an element shows. */
