@@ -1,6 +1,6 @@
 /** The page: what is asked for, and where it is shown. */
 
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Actors } from "./actors";
 import { ApiError, address, ask } from "./api";
 import { Compare } from "./compare";
@@ -96,6 +96,9 @@ function Shown({ run, runs, view, go, refused }: ShownProps) {
     [run, view, condition, live.tick, go],
   );
   const summary = useAnswer<Summary>(address("summary", { run: view.run, where: condition }), live.tick, true);
+  // Under a filter, the newest that passes says nothing of the newest.
+  const lastUs = useRef<number | null>(null);
+  if (condition === "" && !summary.isOld) lastUs.current = summary.answer?.span?.last_us ?? null;
   useEffect(() => {
     document.title = `${run.name} · Thermoflow replay`;
   }, [run.name]);
@@ -104,11 +107,7 @@ function Shown({ run, runs, view, go, refused }: ShownProps) {
       <a class="skip" href="#overview">
         Skip to the overview
       </a>
-      <Header
-        {...{ page, runs, live }}
-        lastUs={summary.answer?.span?.last_us ?? null}
-        onHelp={() => setHelping(true)}
-      />
+      <Header {...{ page, runs, live }} lastUs={lastUs.current} onHelp={() => setHelping(true)} />
       <FilterBar {...{ page, summary, refused }} all={live.news?.trajectories ?? null} />
       <main>
         <Overview page={page} summary={summary} />

@@ -10,7 +10,7 @@ interface Props {
   page: Page;
   runs: Run[];
   live: Live;
-  /** When the newest trajectory came [µs since 1970]. */
+  /** When the newest trajectory came [µs since 1970]; null while that is not known. */
   lastUs: number | null;
   onHelp: () => void;
 }
@@ -74,7 +74,7 @@ function Status({ live, lastUs }: { live: Live; lastUs: number | null }) {
   const [kind, words, detail] = live.isLost
     ? ["lost", "connection lost, trying again", ""]
     : last === 0
-      ? ["idle", "waiting for trajectories", ""]
+      ? ["idle", live.news?.trajectories === 0 ? "waiting for trajectories" : "no new trajectories", ""]
       : quiet < LIVE
         ? ["live", "live", ""]
         : [

@@ -24,7 +24,7 @@ export function Scatter({ page }: { page: Page }) {
   const which = drawn < all ? `${count(drawn)} of ${count(all)} drawn at random` : `all ${count(all)}`;
   const note = `${which} · drag over them to filter, click one to open it`;
   return (
-    <Panel id="scatter" title="β and y" note={known.answer ? note : null} boxRef={box}>
+    <Panel id="scatter" title="β and y" note={all > 0 ? note : null} boxRef={box}>
       <Shown
         known={known}
         height={HEIGHT}

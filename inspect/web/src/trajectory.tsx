@@ -128,7 +128,10 @@ function Facts({ trace, onAll }: { trace: Trace; onAll: () => void }) {
     ["β", number(trace.beta)],
     ["actor", trace.actor],
     ["round", count(trace.round)],
-    ["weights", `version ${count(trace.policy_version)}, ${count(trace.staleness)} behind`],
+    [
+      "weights",
+      `version ${count(trace.policy_version)} (${trace.staleness === 0 ? "newest" : `${count(trace.staleness)} behind`})`,
+    ],
     ["received", clock(trace.received_us)],
     ["log P_F when sampled", `${number(trace.log_pf)} nats`],
   ];
