@@ -1,0 +1,50 @@
+/** The brushed rectangle as four numbers, for keyboards and for exact ends. */
+
+import { useEffect, useState } from "preact/hooks";
+import { ordered, type Range, type View } from "./filter";
+
+interface Props {
+  view: View;
+  onChange: (changes: Partial<View>) => void;
+}
+
+export function Ranges({ view, onChange }: Props) {
+  return (
+    <div class="ranges">
+      <Ends name="β" ends={view.beta} onChange={(beta) => onChange({ beta })} />
+      <Ends name="y" ends={view.y} onChange={(y) => onChange({ y })} />
+      <button type="button" disabled={!view.beta && !view.y} onClick={() => onChange({ beta: null, y: null })}>
+        Clear
+      </button>
+    </div>
+  );
+}
+
+function Ends({ name, ends, onChange }: { name: string; ends: Range | null; onChange: (ends: Range | null) => void }) {
+  const [texts, setTexts] = useState(["", ""]);
+  useEffect(() => setTexts(ends ? ends.map(String) : ["", ""]), [ends]);
+  const apply = (low: string, high: string) => {
+    setTexts([low, high]);
+    if (low === "" && high === "") onChange(null);
+    // One end alone is no range yet.
+    if (low !== "" && high !== "") onChange(ordered(Number(low), Number(high)));
+  };
+  const input = (end: "from" | "to", value: string, change: (text: string) => void) => (
+    <input
+      type="number"
+      step="any"
+      aria-label={`${name} ${end}`}
+      placeholder={end}
+      value={value}
+      onChange={(event) => change(event.currentTarget.value)}
+    />
+  );
+  const [low = "", high = ""] = texts;
+  return (
+    <div class="ends">
+      <span aria-hidden="true">{name}</span>
+      {input("from", low, (text) => apply(text, high))}
+      {input("to", high, (text) => apply(low, text))}
+    </div>
+  );
+}
