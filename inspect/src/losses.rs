@@ -29,7 +29,7 @@ type Row = serde_json::Map<String, Value>;
 /// Numbers of each report.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Curves {
-    /// Their names, as in metrics.jsonl.
+    /// Their names as in metrics.jsonl, sorted.
     pub columns: Vec<String>,
     /// A row per report, in order; None where it has no such number.
     pub rows: Vec<Vec<Option<f64>>>,
@@ -152,18 +152,18 @@ mod tests {
         losses.catch_up(&path).unwrap();
         assert_eq!(
             losses.curves().rows,
-            [[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]].map(|row| row.map(Some))
+            [[0.0, 0.0], [2.0, 1.0], [4.0, 2.0]].map(|row| row.map(Some))
         );
         write(&path, 0..2000, "");
         losses.catch_up(&path).unwrap();
         let curves = losses.curves();
-        assert_eq!(curves.columns, ["round", "modes"]);
+        assert_eq!(curves.columns, ["modes", "round"]);
         assert!(
             (MOST / 2..=MOST + 1).contains(&curves.rows.len()),
             "{}",
             curves.rows.len()
         );
-        assert_eq!(curves.rows.last().unwrap()[0], Some(1999.0));
+        assert_eq!(curves.rows.last().unwrap()[1], Some(1999.0));
         assert!(curves.rows.windows(2).all(|pair| pair[0][0] < pair[1][0]));
         // A run that was resumed from an earlier checkpoint.
         write(&path, 0..5, "");

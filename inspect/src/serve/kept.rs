@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 /// How long a request reads on before it answers with what there is.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Trajectories that are read between two looks at the clock: less than [`PATIENCE`] of work.
-const SLICE: u64 = 1 << 19;
+/// Trajectories that are read before the first look at the clock, so that the first answer comes soon; then twice as many
+/// each time, up to a number that takes less than [`PATIENCE`].
+const SLICE: [u64; 2] = [1 << 16, 1 << 19];
 
 /// Something that is counted in order of commit.
 pub trait Grow: Send {
@@ -90,11 +91,12 @@ impl<G: Grow> Kept<G> {
         make: impl Fn(&Replay, &[Batch]) -> Result<G, InspectError>,
         answer: impl FnOnce(&G, &Replay, &[Batch]) -> Result<T, InspectError>,
     ) -> Result<Answer<T>, InspectError> {
-        let all = run.batches()?;
-        let now = Extent::of(&all);
         let key = format!("{key}\n{}", condition.unwrap_or_default());
         let kept = lock(&self.0).get_or_insert(key, Arc::default).clone();
         let mut kept = lock(&kept);
+        // Now that nobody else counts: what was counted is among these.
+        let all = run.batches()?;
+        let now = Extent::of(&all);
         let outgrown = |growing: &Growing<G>| growing.grown.is_outgrown(growing.began, now);
         if kept.as_ref().is_none_or(outgrown) {
             let replay = run.replay()?;
@@ -118,25 +120,26 @@ impl<G: Grow> Kept<G> {
 }
 
 impl<G: Grow> Growing<G> {
-    /// Counts on, for [`PATIENCE`] at most. Another request may have counted further than `all` goes.
+    /// Counts on, for [`PATIENCE`] at most.
     fn read_on(&mut self, all: &[Batch]) -> Result<(), InspectError> {
         let began = Instant::now();
-        self.batches = self.batches.min(all.len());
+        let [mut least, most] = SLICE;
         while self.batches < all.len() && began.elapsed() < PATIENCE {
-            let slice = slice(&all[self.batches..]);
+            let slice = slice(&all[self.batches..], least);
             self.grown.extend(&self.replay, &self.filter, slice)?;
             self.batches += slice.len();
+            least = most.min(2 * least);
         }
         Ok(())
     }
 }
 
-/// The first batches with [`SLICE`] trajectories.
-fn slice(batches: &[Batch]) -> &[Batch] {
+/// The first batches with at least so many trajectories.
+fn slice(batches: &[Batch], least: u64) -> &[Batch] {
     let mut count = 0;
     let end = batches.iter().position(|batch| {
         count += batch.count;
-        count >= SLICE
+        count >= least
     });
     &batches[..end.map_or(batches.len(), |end| end + 1)]
 }
