@@ -20,7 +20,7 @@ const CONFIG = "configs/tfbind8.toml";
 /** Until a program has done its work, or a page shows it [ms]. */
 const DEADLINE = 30_000;
 /** Until a training run is over [ms]. */
-const TRAINING = 180_000;
+const TRAINING = 600_000;
 
 function need(path, what) {
   assert.ok(existsSync(path), `${path} is missing: ${what}`);

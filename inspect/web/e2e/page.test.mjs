@@ -193,7 +193,7 @@ onPage("sorts the table, searches it and turns its pages", async (page) => {
     await cells(2),
     best.map((row) => row.x),
   );
-  await page.getByRole("button", { name: "seen" }).click();
+  await page.getByRole("button", { name: "seen", exact: true }).click();
   await page.locator('#top th[aria-sort="descending"]', { hasText: "seen" }).waitFor();
   await until("it is sorted by how often", async () => {
     const seen = (await cells(5)).map(Number);

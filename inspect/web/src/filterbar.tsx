@@ -158,9 +158,8 @@ function Chips({ page, passing, all }: { page: Page; passing: number | null; all
       <ul aria-label="active filters">
         {chips.map(([name, without]) => (
           <li key={name}>
-            <button type="button" class="chip" onClick={() => go(without)} title={`Remove: ${name}`}>
+            <button type="button" class="chip" onClick={() => go(without)} title={name} aria-label={`${name}, remove`}>
               <span>{name}</span> <span aria-hidden="true">×</span>
-              <span class="unseen">, remove</span>
             </button>
           </li>
         ))}

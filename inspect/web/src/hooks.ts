@@ -15,24 +15,21 @@ export interface Known<T> {
   isOld: boolean;
 }
 
-const NOTHING = { answer: null, read: 0, total: 0, error: null, isOld: false };
+const NOTHING = { url: "", answer: null, read: 0, total: 0, error: null };
 
 /** Follows an answer while `isOn`, again with each new `tick`. What was known stays until something newer comes. */
 export function useAnswer<T>(url: string, tick: number, isOn: boolean): Known<T> {
-  const [known, setKnown] = useState<Known<T>>(NOTHING);
+  const [known, setKnown] = useState<Omit<Known<T>, "isOld"> & { url: string }>(NOTHING);
   const changes = useRef(new Changes());
-  const asked = useRef(url);
   useEffect(() => {
     if (!isOn) return;
     const abort = new AbortController();
     const mine = new Changes();
     changes.current = mine;
-    if (asked.current !== url) setKnown((old) => (old.answer ? { ...old, isOld: true } : old));
-    asked.current = url;
     follow<T>({
       ask: () => ask<Answer<T>>(url, abort.signal),
       changes: mine,
-      emit: ({ answer, read, total }) => setKnown({ answer, read, total, error: null, isOld: false }),
+      emit: ({ answer, read, total }) => setKnown({ url, answer, read, total, error: null }),
       fail: (error) => setKnown((old) => ({ ...old, error: say(error) })),
       isOver: () => abort.signal.aborted,
       wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -46,7 +43,7 @@ export function useAnswer<T>(url: string, tick: number, isOn: boolean): Known<T>
   useEffect(() => {
     if (tick > 0) changes.current.poke();
   }, [tick]);
-  return known;
+  return { ...known, isOld: known.answer !== null && known.url !== url };
 }
 
 /** Asks once for each address; null asks nothing. */

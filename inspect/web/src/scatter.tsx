@@ -123,6 +123,8 @@ function drawn(points: Points, { outside, inside }: Sides, view: View, colours: 
     name,
     data,
     symbolSize: 5,
+    // All at once: a part that is drawn later may find its chart gone.
+    progressive: 0,
     itemStyle: { color, opacity },
     emphasis: { scale: 2, itemStyle: { opacity: 1, borderColor: colours.ink, borderWidth: 1 } },
   });

@@ -1,6 +1,6 @@
 /** The distinct x, the best first: sorted, searched and turned in pages by the server. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { address } from "./api";
 import { isFiltered } from "./filter";
 import { clock, column, count } from "./format";
@@ -30,6 +30,9 @@ export function Top({ page }: { page: Page }) {
   }, [typed]);
   const url = address("top", { run, where: page.where, sort, order, contains, offset, count: SIZE });
   const known = useAnswer<Rows>(url, page.tick, isOn);
+  // The rows of the page before stay until those of the next are there, and so do their numbers.
+  const shown = useRef(offset);
+  if (!known.isOld) shown.current = offset;
   const total = known.answer?.total ?? 0;
   return (
     <Panel
@@ -57,7 +60,9 @@ export function Top({ page }: { page: Page }) {
         isFiltered={isFiltered(page.view)}
         onClear={page.clear}
       >
-        {(answer) => <Table {...{ page, answer, sort, order, offset }} onSort={(by, way) => setSort([by, way])} />}
+        {(answer) => (
+          <Table {...{ page, answer, sort, order }} offset={shown.current} onSort={(by, way) => setSort([by, way])} />
+        )}
       </Shown>
       <Pages offset={offset} total={total} onTurn={setOffset} />
     </Panel>

@@ -27,6 +27,7 @@ export function Trajectory({ page, id, among }: Props) {
   }, []);
   const { answer, error } = useOnce<Trace>(address("trajectory", { run: page.view.run, id }));
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: a dialog closes by Esc of itself
     <dialog
       class="trajectory"
       ref={dialog}
@@ -34,7 +35,6 @@ export function Trajectory({ page, id, among }: Props) {
       onClose={close}
       // A click on the backdrop is one on the dialog itself.
       onClick={(event) => event.target === dialog.current && dialog.current?.close()}
-      onKeyDown={() => {}}
     >
       <div class="inside">
         <header class="panel-head">
