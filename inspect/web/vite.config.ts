@@ -1,7 +1,7 @@
 import { defineConfig } from "vite";
 
 /** Where `npm run dev` sends questions: a `thermoflow replay serve` that runs already. */
-const server = process.env.THERMOFLOW_SERVE ?? "http://127.0.0.1:7070";
+const server = process.env.THERMOFLOW_SERVE ?? "http://127.0.0.1:8070";
 
 export default defineConfig({
   base: "./",
