@@ -2,6 +2,7 @@
 //!
 //! A new question is a file with an `Args` struct and its `run`, a variant of `Command` and a line in `Command::run`.
 
+mod bench;
 mod compact;
 mod compare;
 mod draw;
@@ -60,6 +61,7 @@ enum Command {
     Verify(verify::Args),
     Compact(compact::Args),
     Merge(merge::Args),
+    Bench(bench::Args),
 }
 
 impl Command {
@@ -77,6 +79,7 @@ impl Command {
             Self::Verify(args) => args.run(out),
             Self::Compact(args) => args.run(out),
             Self::Merge(args) => args.run(out),
+            Self::Bench(args) => args.run(out),
         }
     }
 }
