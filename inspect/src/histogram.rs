@@ -2,8 +2,9 @@
 
 use crate::InspectError;
 use crate::groups::{By, Groups, round_step};
-use crate::replay::{Filter, Plan, Replay, for_each};
+use crate::replay::{Filter, Plan, Replay};
 use crate::sketch::{Quantiles, Sketch};
+pub use crate::tally::Tally;
 use serde::{Deserialize, Serialize};
 
 /// What can be counted.
@@ -53,66 +54,6 @@ impl Quantity {
 
     fn is_whole(self) -> bool {
         matches!(self, Self::Staleness | Self::Length)
-    }
-}
-
-/// Counts of several quantities in several groups; can be extended as trajectories are added to the replay.
-#[derive(Debug, Clone)]
-pub struct Tally {
-    /// What is split.
-    pub groups: Groups,
-    quantities: Vec<Quantity>,
-    /// Group after group, a sketch for each quantity.
-    sketches: Vec<Sketch>,
-}
-
-impl Tally {
-    /// Nothing counted yet.
-    pub fn new(groups: Groups, quantities: &[Quantity]) -> Self {
-        Self {
-            sketches: vec![Sketch::default(); groups.names.len() * quantities.len()],
-            quantities: quantities.to_vec(),
-            groups,
-        }
-    }
-
-    /// Counts the trajectories of a plan that pass the filter.
-    ///
-    /// # Errors
-    /// When reading fails.
-    pub fn extend(&mut self, replay: &Replay, filter: &Filter, plan: &Plan) -> Result<(), InspectError> {
-        let mut columns = self.groups.column().to_owned();
-        self.quantities
-            .iter()
-            .for_each(|quantity| columns = format!("{columns}, {}", quantity.column()));
-        let (groups, quantities, sketches) = (&self.groups, self.quantities.len(), &mut self.sketches);
-        let size = sketches.len();
-        replay.fold(
-            plan,
-            (&columns, filter),
-            || vec![Sketch::default(); size],
-            |sketches, _, rows| {
-                for_each(rows, |row| {
-                    let first = groups.of(row, 0)? * quantities;
-                    for quantity in 0..quantities {
-                        sketches[first + quantity].add(row.get::<_, Option<f32>>(1 + quantity)?.unwrap_or(f32::NAN));
-                    }
-                    Ok(())
-                })
-            },
-            |more| {
-                sketches
-                    .iter_mut()
-                    .zip(&more)
-                    .for_each(|(sketch, more)| sketch.merge(more))
-            },
-        )
-    }
-
-    /// The counts of a group, in order of the quantities.
-    pub fn group(&self, group: usize) -> &[Sketch] {
-        let quantities = self.quantities.len();
-        &self.sketches[group * quantities..(group + 1) * quantities]
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each question is a module that makes plain data; [`cli`] prints it in a terminal and `serve` shows it in a browser.
 
 pub mod batches;
+pub mod bench;
 pub mod cli;
 pub mod compact;
 pub mod compare;
@@ -24,6 +25,7 @@ pub mod serve;
 pub mod show;
 pub mod sketch;
 pub mod summary;
+mod tally;
 pub mod timeline;
 pub mod top;
 pub mod verify;

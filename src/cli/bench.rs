@@ -20,6 +20,7 @@ Examples:
   thermoflow bench train --batch 256 --json             one gradient step on trajectories that were just rolled out
   thermoflow bench rollout --batch 4096                 roll-outs only, one policy version, many β
   thermoflow bench ingest --actors 1000 --json          from actors' messages to the disk
+  thermoflow bench replay --make 10000000               questions to a replay, and what they cost a learner
   thermoflow bench round --set policy.conditioning=\"layer\" --device cpu-torch";
 
 /// Measures trajectories per second
@@ -42,6 +43,9 @@ enum What {
     /// From the messages of simulated actors to the disk (starts the program thermoflow-bench-ingest)
     #[command(disable_help_flag = true)]
     Ingest(sibling::Args),
+    /// Questions to a replay, and what a reader costs the learner (starts the program thermoflow-replay)
+    #[command(disable_help_flag = true)]
+    Replay(sibling::Args),
 }
 
 impl Args {
@@ -51,6 +55,7 @@ impl Args {
             What::Train(compute) => compute.run(Work::Train, out),
             What::Round(compute) => compute.run(Work::Round, out),
             What::Ingest(arguments) => arguments.run("thermoflow-bench-ingest"),
+            What::Replay(arguments) => arguments.after("bench").run("thermoflow-replay"),
         }
     }
 }

@@ -14,6 +14,12 @@ pub struct Args {
 }
 
 impl Args {
+    /// The same behind another one.
+    pub fn after(mut self, first: &str) -> Self {
+        self.arguments.insert(0, first.into());
+        self
+    }
+
     pub fn run(self, program: &str) -> anyhow::Result<()> {
         let path = find(program)?;
         become_program(&path, &self.arguments).with_context(|| format!("{} cannot be started", path.display()))

@@ -220,3 +220,39 @@ fn bench_reports_a_rate() {
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(report["trajectories_per_second"].as_f64().unwrap() > 0.0);
 }
+
+#[test]
+fn bench_replay_measures_what_it_makes_and_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let bench = |arguments: &[&str]| {
+        let output = run(&[&["bench", "replay"], arguments].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let run = place("run");
+    assert_eq!(bench(&["--make", "3000", "--out", &run]), b"");
+    let brief = ["--runs", "1", "--seconds", "0.1", "--json", "--dir"];
+    let brief = [&brief[..], &[dir.path().to_str().unwrap()]].concat();
+    for what in [&[&*run][..], &["--make", "3000"]] {
+        let report: serde_json::Value = serde_json::from_slice(&bench(&[&brief[..], what].concat())).unwrap();
+        assert_eq!(report["trajectories"], 3000);
+        let questions = report["questions"].as_array().unwrap();
+        assert!(questions.iter().any(|one| one["question"] == "summary") && questions.len() > 5);
+        for one in questions {
+            assert!(one["seconds"].as_f64().unwrap() > 0.0 && one["peak_bytes"].as_u64().unwrap() > 1 << 20);
+        }
+        assert!(report["writer"]["alone"].as_f64().unwrap() > 0.0);
+        assert_eq!(report["writer"]["beside"].as_array().unwrap().len(), 2);
+    }
+    let left: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["run"], "what was written for the time of the bench is gone");
+    assert_refused(
+        &["bench", "replay", &run, "--make", "5"],
+        &["--make", "cannot be used with"],
+    );
+    assert_refused(&["bench", "replay", "--make", "5", "--out", &run], &["run"]);
+}

@@ -2,6 +2,7 @@
 //!
 //! A new question is a file with an `Args` struct and its `run`, a variant of `Command` and a line in `Command::run`.
 
+mod bench;
 mod compact;
 mod compare;
 mod draw;
@@ -63,6 +64,7 @@ enum Command {
     Serve(serve::Args),
     Compact(compact::Args),
     Merge(merge::Args),
+    Bench(bench::Args),
 }
 
 impl Command {
@@ -81,6 +83,7 @@ impl Command {
             Self::Serve(args) => args.run(out),
             Self::Compact(args) => args.run(out),
             Self::Merge(args) => args.run(out),
+            Self::Bench(args) => args.run(out),
         }
     }
 }

@@ -1,12 +1,33 @@
-//! The SQL functions of the view `replay`.
+//! The view `replay` and its SQL functions. Columns that a question does not name cost nothing, because each is a look-up of
+//! its own and not part of a join. Each says behind it what `schema` shows: type, meaning, unit.
 
 use super::objects::ObjectReader;
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use std::sync::Arc;
 
+/// A view of all columns, and more of them.
+macro_rules! view {
+    ($name:literal, $more:literal) => {
+        concat!(
+            "CREATE TEMP VIEW ",
+            $name,
+            " AS\nSELECT\n",
+            include_str!("columns.sql"),
+            $more,
+            "FROM main.trajectories t;\n"
+        )
+    };
+}
+
 /// The SQL that makes the view, with comments.
-pub const VIEW: &str = include_str!("view.sql");
+pub const VIEW: &str = concat!(
+    "-- A row per trajectory, with all that belongs to it. Other SQLite tools see it without length and the last three.\n",
+    view!("replay", "")
+);
+
+/// What scans read: y and log R also as the trajectory's row has them, NULL where they are the object's.
+const SCANNED: &str = view!("scanned", ", t.y AS own_y, t.log_reward AS own_log_reward\n");
 
 /// Gives a connection the functions and the view.
 pub fn install(connection: &Connection, objects: ObjectReader) -> rusqlite::Result<()> {
@@ -31,5 +52,6 @@ pub fn install(connection: &Connection, objects: ObjectReader) -> rusqlite::Resu
             Ok(blob.iter().filter(|byte| **byte < 0x80).count() as i64)
         },
     )?;
-    connection.execute_batch(VIEW)
+    connection.execute_batch(VIEW)?;
+    connection.execute_batch(SCANNED)
 }

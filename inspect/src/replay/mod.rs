@@ -6,6 +6,7 @@ mod scan;
 pub mod sql;
 
 pub use functions::VIEW;
+pub use objects::ObjectReader;
 pub use scan::{Filter, Plan, Range, Rows, Stop, for_each};
 
 use crate::InspectError;
@@ -55,6 +56,11 @@ impl Source {
         };
         prepare().map_err(|error| self.failed(error))?;
         Ok(connection)
+    }
+
+    /// y and log R of objects, for one thread.
+    pub(crate) fn scores(&self) -> ObjectReader {
+        self.objects.reader()
     }
 
     pub(crate) fn failed(&self, error: rusqlite::Error) -> InspectError {
@@ -185,7 +191,7 @@ impl Replay {
 
     /// Scores of objects, in memory.
     pub fn objects(&self) -> ObjectReader {
-        self.source.objects.reader()
+        self.source.scores()
     }
 
     /// One number by a question of ours.

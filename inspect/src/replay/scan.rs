@@ -261,7 +261,7 @@ fn threads(plan: &Plan) -> usize {
 
 fn sql(columns: &str, filter: &Filter) -> String {
     format!(
-        "SELECT {columns} FROM replay WHERE actor_id = ?1 AND seq BETWEEN ?2 AND ?3 AND {}",
+        "SELECT {columns} FROM scanned WHERE actor_id = ?1 AND seq BETWEEN ?2 AND ?3 AND {}",
         filter.sql()
     )
 }

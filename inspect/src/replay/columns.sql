@@ -1,9 +1,3 @@
--- Columns that a question does not name cost nothing, because each is a look-up of its own and not part of a join. Each
--- says behind it what `schema` shows: type, meaning, unit.
-
--- A row per trajectory, with all that belongs to it. Other SQLite tools see it without length and the last three.
-CREATE TEMP VIEW replay AS
-SELECT
     (SELECT name FROM main.actors WHERE id = t.actor_id) AS actor, -- TEXT name of the actor that sampled it
     (SELECT incarnation FROM main.actors WHERE id = t.actor_id) AS incarnation, -- TEXT that actor's life, 16 hexadecimal digits
     t.seq AS seq, -- INTEGER 0, 1, 2 … within an incarnation
@@ -23,4 +17,3 @@ SELECT
     t.actor_id AS actor_id, -- INTEGER row of the table actors
     t.batch_id AS batch_id, -- INTEGER row of the table batches
     t.object_id AS object_id -- INTEGER row of the table objects
-FROM main.trajectories t;
