@@ -273,7 +273,9 @@ mod tests {
     }
 
     /// All that can be seen of a tally; sums in another order differ in their last bits.
-    fn seen(tally: &Tally) -> Vec<(u64, Vec<u64>, Option<[f64; 4]>, i64)> {
+    type Seen = (u64, Vec<u64>, Option<[f64; 4]>, i64);
+
+    fn seen(tally: &Tally) -> Vec<Seen> {
         let edges: Vec<f64> = (-10..=20).map(|place| f64::from(place) / 2.0).collect();
         let sketches = tally.sketches.iter().map(|sketch| {
             let quantiles = sketch.quantiles();

@@ -1,8 +1,9 @@
 //! A writer that is as fast as it can be, and a reader that asks again and again meanwhile: what their two processes do.
 
 use super::load::{BATCH, Load};
-use crate::batches::Passing;
-use crate::replay::{Filter, Plan, Replay};
+use crate::InspectError;
+use crate::replay::{Filter, Replay};
+use crate::serve::Run;
 use crate::summary::Summary;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write, stdin};
@@ -59,15 +60,14 @@ pub struct Polling {
     pub seconds: f64,
 }
 
-/// Asks for a summary again and again until standard input ends: of all trajectories anew, or with `incremental` of those
-/// that are new. A line on `ready` says that the first is done.
+/// Asks for a summary again and again until standard input ends: of all trajectories anew, or with `incremental` as the
+/// page does, which reads what is new. A line on `ready` says that the first is done.
 ///
 /// # Errors
 /// When reading fails.
 pub fn poll(path: &Path, incremental: bool, ready: &mut impl Write) -> anyhow::Result<Polling> {
-    let replay = Replay::open(path)?;
-    let mut reader = Reader::new(&replay)?;
-    reader.ask(incremental)?;
+    let reader = Reader::open(path, incremental)?;
+    reader.ask()?;
     writeln!(ready, "ready")?;
     ready.flush()?;
     let end = end_of_input();
@@ -78,7 +78,7 @@ pub fn poll(path: &Path, incremental: bool, ready: &mut impl Write) -> anyhow::R
     let mut wait = EVERY;
     while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(wait) {
         let start = Instant::now();
-        reader.ask(incremental)?;
+        reader.ask()?;
         polling.answers += 1;
         polling.seconds += start.elapsed().as_secs_f64();
         wait = EVERY.saturating_sub(start.elapsed());
@@ -97,31 +97,30 @@ fn end_of_input() -> Receiver<()> {
     receiver
 }
 
-struct Reader<'a> {
-    replay: &'a Replay,
-    tally: crate::histogram::Tally,
-    /// The last batch that is in the tally.
-    through: i64,
+enum Reader {
+    Anew(Box<Replay>),
+    Page(Box<Run>),
 }
 
-impl<'a> Reader<'a> {
-    fn new(replay: &'a Replay) -> anyhow::Result<Self> {
-        Ok(Self {
-            tally: Summary::tally(replay)?,
-            replay,
-            through: 0,
+impl Reader {
+    fn open(path: &Path, incremental: bool) -> Result<Self, InspectError> {
+        Ok(if incremental {
+            Self::Page(Box::new(Run::open(path)?))
+        } else {
+            Self::Anew(Box::new(Replay::open(path)?))
         })
     }
 
-    fn ask(&mut self, incremental: bool) -> anyhow::Result<Summary> {
-        if !incremental {
-            return Ok(Summary::read(self.replay, &Filter::NONE)?);
+    fn ask(&self) -> Result<(), InspectError> {
+        match self {
+            Self::Anew(replay) => drop(Summary::read(replay, &Filter::NONE)?),
+            Self::Page(run) => loop {
+                let answer = run.summary(None)?;
+                if answer.read == answer.total {
+                    break;
+                }
+            },
         }
-        let passing = Passing::count(self.replay, &Filter::NONE)?;
-        let last = passing.batches.last().map_or(0, |batch| batch.id);
-        let plan = Plan::of_batches(self.replay, self.through)?;
-        self.tally.extend(self.replay, &Filter::NONE, &plan)?;
-        self.through = last;
-        Ok(Summary::new(self.replay, &passing, &self.tally)?)
+        Ok(())
     }
 }

@@ -11,7 +11,6 @@ pub use scan::{Filter, Plan, Range, Rows, Stop, for_each};
 
 use crate::InspectError;
 use indicatif::{ProgressBar, ProgressStyle};
-pub use objects::ObjectReader;
 use objects::Objects;
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};

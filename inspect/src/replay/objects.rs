@@ -54,7 +54,7 @@ impl Objects {
     }
 }
 
-/// One thread's view of [`Objects`].
+/// One thread's view of the scores of all objects.
 #[derive(Debug)]
 pub struct ObjectReader {
     objects: Arc<Objects>,

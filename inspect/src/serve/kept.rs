@@ -49,7 +49,7 @@ impl Extent {
     }
 }
 
-/// An answer of the first `read` of `total` trajectories.
+/// An answer from the first `read` of `total` trajectories.
 #[derive(Debug, Serialize)]
 pub struct Answer<T> {
     /// Trajectories that were looked at.
@@ -61,7 +61,10 @@ pub struct Answer<T> {
 }
 
 /// Those that were asked for last.
-pub struct Kept<G>(Mutex<LruCache<String, Arc<Mutex<Option<Growing<G>>>>>>);
+pub struct Kept<G>(Mutex<LruCache<String, One<G>>>);
+
+/// One of them; None before it was begun.
+type One<G> = Arc<Mutex<Option<Growing<G>>>>;
 
 struct Growing<G> {
     replay: Replay,

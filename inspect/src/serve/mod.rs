@@ -1,7 +1,7 @@
 //! The page that shows runs in a browser: a server of answers in JSON on loopback, and the page itself.
 //!
 //! No question is answered here; the modules beside this one do that. What is read once is kept and extended as the
-//! learner writes ([`kept`]), and each request does a bounded piece of work, so the page is never kept waiting.
+//! learner writes, and each request does a bounded piece of work, so the page is never kept waiting.
 
 mod api;
 mod door;
@@ -13,7 +13,8 @@ mod page;
 mod run;
 
 pub use door::Door;
-pub use run::Run;
+pub use kept::Answer;
+pub use run::{About, Compared, Run, Stages};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
