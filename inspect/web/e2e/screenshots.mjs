@@ -22,11 +22,11 @@ const directory = await scratch();
 const browser = await launch();
 try {
   await mkdir(IMAGES, { recursive: true });
-  const run = join(directory.path, "tfbind8");
+  const run = join(directory.path, "first-run");
   await train(run, { rounds: 2000 });
   const server = await serve(run);
   try {
-    const wide = { viewport: { width: 1280, height: 1330 } };
+    const wide = { viewport: { width: 1280, height: 1450 } };
     await shoot(browser, server.address, "replay-page", wide);
     const brushed = `${server.address}?beta=1.6..2.4&y=0.55..0.9`;
     await shoot(browser, brushed, "replay-page-dark", { ...wide, colorScheme: "dark" });

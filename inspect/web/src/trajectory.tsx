@@ -165,9 +165,7 @@ function Terms({ judged }: { judged: Judged }) {
   ];
   return (
     <table class="terms">
-      <caption>
-        Trajectory balance under <span class="mono">{judged.checkpoint.split("/").at(-1)}</span>, nats
-      </caption>
+      <caption>Trajectory balance, nats; checkpoint {judged.checkpoint.split("/").at(-1)}</caption>
       <tbody>
         {terms.map(([sign, name, value]) => (
           <tr key={name}>
