@@ -18,7 +18,7 @@ const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const CONFIG = "configs/tfbind8.toml";
 
 /** Until a program has done its work, or a page shows it [ms]. */
-const DEADLINE = 30_000;
+const DEADLINE = 60_000;
 /** Until a training run is over [ms]. */
 const TRAINING = 600_000;
 
@@ -28,6 +28,16 @@ function need(path, what) {
 
 need(PROGRAM, "build it with `make build`, or name its directory in THERMOFLOW_BIN_DIR");
 need(CHROMIUM, "install Chromium, or name its program in CHROMIUM");
+
+/** What comes of something that a program does; a program that fails at it is stopped, or it would keep this one alive. */
+async function orStop(program, work) {
+  try {
+    return await work();
+  } catch (error) {
+    await program.stop();
+    throw error;
+  }
+}
 
 /** Waits until a condition gives something true, which is returned. */
 export async function until(what, condition, deadline = DEADLINE) {
@@ -87,23 +97,23 @@ export async function train(directory, { rounds, seed = 0 }) {
 /** Starts a run that goes on, once it has written some. */
 export async function keepTraining(directory) {
   const run = training(directory, 1_000_000, 1);
-  await until("the run has a replay", async () => {
+  const hasSome = async () => {
     assert.ok(!run.isOver(), `training ended: ${run.said.err}`);
-    return (
-      existsSync(join(directory, "replay.sqlite")) &&
-      (await replay("summary", directory).catch(() => null))?.trajectories > 0
-    );
-  });
+    if (!existsSync(join(directory, "replay.sqlite"))) return false;
+    return (await replay("summary", directory).catch(() => null))?.trajectories > 0;
+  };
+  await orStop(run, () => until("the run has a replay", hasSome));
   return run;
 }
 
 /** Serves runs on a free port. */
 export async function serve(...runs) {
   const server = start(["replay", "serve", ...runs, "--bind", "127.0.0.1:0"]);
-  const address = await until("the server says where it is", () => {
+  const said = () => {
     assert.ok(!server.isOver(), `the server ended: ${server.said.err}`);
     return /http:\/\/\S+/.exec(server.said.out)?.[0];
-  });
+  };
+  const address = await orStop(server, () => until("the server says where it is", said));
   return { address, stop: server.stop };
 }
 

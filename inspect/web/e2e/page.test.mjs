@@ -63,10 +63,11 @@ async function filter(page, text) {
 onPage("shows the numbers that the command line says", async (page) => {
   const summary = await replay("summary", run);
   assert.equal(await shown(page, "trajectories"), summary.trajectories);
-  const overview = await page.locator("#overview").textContent();
-  for (const number of [summary.distinct, summary.modes.found, summary.modes.known]) {
-    assert.ok(overview.includes(number.toLocaleString("en-US")), `${number} is not in ${overview}`);
-  }
+  const tile = (name) => page.locator("#overview .tile", { hasText: name });
+  const big = async (name) => (await tile(name).locator(".big").textContent()).replaceAll(",", "");
+  assert.equal(await big("Distinct x"), String(summary.distinct));
+  assert.equal(await big("Modes found"), String(summary.modes.found));
+  assert.match(await tile("Modes found").textContent(), new RegExp(`of ${summary.modes.known},`));
   await show(page, "betas");
   assert.equal(await page.locator("#betas tbody tr").count(), summary.betas.length);
   await show(page, "actors");
