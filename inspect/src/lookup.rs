@@ -105,6 +105,20 @@ impl<'a> Lookup<'a> {
         })
     }
 
+    /// Scores of trajectories: their own, or where that is NaN their object's in this place of y and log R.
+    pub fn scores(&self, own: &[f32], objects: &[i64], place: usize) -> Result<Vec<f32>, InspectError> {
+        let scores = self.source.scores();
+        let score = |(&own, &object): (&f32, &i64)| {
+            if !own.is_nan() {
+                return Ok(own);
+            }
+            let object = usize::try_from(object).unwrap_or(usize::MAX);
+            Ok(scores.scores(object)?[place])
+        };
+        let found: rusqlite::Result<_> = own.iter().zip(objects).map(score).collect();
+        found.map_err(|error| self.source.failed(error))
+    }
+
     /// The batches of trajectories that follow each other, each with how many of them it holds.
     pub fn batches(&self, ids: &[i64]) -> Result<Vec<(Batch, usize)>, InspectError> {
         self.with_connection(|connection| {

@@ -293,13 +293,14 @@ mod tests {
     #[test]
     fn counting_by_object_is_counting() {
         let (_dir, replay) = example();
-        let quantities = [Quantity::Y, Quantity::Length, Quantity::LogReward];
+        let mixed = [Quantity::Y, Quantity::Length, Quantity::LogReward];
+        let scores = [Quantity::LogReward, Quantity::Y];
         let whole = Plan::all(&replay).unwrap();
         for by in [None, Some(By::Beta), Some(By::Actor)] {
-            for filter in [None, Some("y > 1.5")] {
+            for (filter, quantities) in [(None, &mixed[..]), (None, &scores), (Some("y > 1.5"), &mixed)] {
                 let filter = Filter::new(filter, &replay).unwrap();
                 let count = |plan: &Plan, objects| {
-                    let mut tally = Tally::new(Groups::new(&replay, by).unwrap(), &quantities);
+                    let mut tally = Tally::new(Groups::new(&replay, by).unwrap(), quantities);
                     for range in &plan.ranges {
                         let plan = Plan {
                             ranges: vec![range.clone()],

@@ -219,7 +219,7 @@ fn what_is_committed_later_is_seen_by_the_next_question_and_extends_a_tally() {
     assert_eq!(top(&replay, &Filter::NONE, 1, None).unwrap()[0].x, "GGGG");
 }
 
-/// Batches of one trajectory each, in two commits.
+/// Batches of one trajectory each.
 fn long(batches: u64) -> (TempDir, Replay) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("replay.sqlite");
@@ -278,4 +278,30 @@ fn what_grows_in_pieces_is_what_is_read_at_once() {
         (900, 899, 200)
     );
     assert_eq!(counted.sum::<u64>(), 600);
+}
+
+#[test]
+fn an_open_replay_does_not_keep_the_learner_from_emptying_its_log() {
+    let (_dir, replay) = example();
+    let mut round = 4;
+    let mut assert_emptied = |after: &str| {
+        let mut store = Store::open(replay.path()).unwrap();
+        let all: Vec<Received> = (0..4).map(|place| trajectory(round, place)).collect();
+        store.commit(&all).unwrap();
+        round += 1;
+        let busy = store
+            .connection()
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        assert_eq!(busy.unwrap(), 0, "{after}");
+    };
+    Summary::read(&replay, &Filter::NONE).unwrap();
+    assert_emptied("summary");
+    top(&replay, &Filter::NONE, 3, None).unwrap();
+    assert_emptied("top");
+    Histogram::count(&replay, &filter("y > 0.3", &replay), (Quantity::Y, Some(By::Beta)), 5).unwrap();
+    assert_emptied("histogram");
+    Timeline::read(&replay, &Filter::NONE, None, (Over::Rounds, 4)).unwrap();
+    assert_emptied("timeline");
+    Trace::read(&replay, &"CCCC".parse::<Id>().unwrap(), None, None).unwrap();
+    assert_emptied("show");
 }

@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn walks_reach_their_objects_and_a_higher_beta_better_ones() {
-        let load = Load::new(4 * BATCH, 0).unwrap();
+        let load = Load::new(32 * BATCH, 0).unwrap();
         let task = load.task.clone();
         let received: Vec<Received> = load.flat_map(Result::unwrap).collect();
         let (mut cold, mut hot) = (Vec::new(), Vec::new());

@@ -106,7 +106,7 @@ const READERS: [(&str, &str); 2] = [("what is new", "poll-new"), ("all anew", "p
 /// Makes a replay in a process of its own: what this one ever had in memory counts for those that it starts.
 ///
 /// # Errors
-/// As [`super::make`].
+/// As [`make`](super::make()).
 pub fn make_apart(place: &Path, count: u64, seed: u64) -> anyhow::Result<()> {
     let numbers = [("--make", count), ("--seed", seed)];
     let mut arguments: Vec<OsString> = vec!["bench".into(), "--out".into(), place.into()];

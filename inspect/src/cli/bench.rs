@@ -82,7 +82,11 @@ impl Args {
                 // In a process of its own too: what this one had at most would count for all that it starts.
                 let scratch = self.scratch()?;
                 let place = scratch.path().join("run");
+                let progress = bar("{spinner} making {human_len} trajectories, {elapsed}");
+                progress.set_length(self.make);
+                progress.enable_steady_tick(Duration::from_millis(100));
                 make_apart(&place, self.make, self.seed)?;
+                progress.finish_and_clear();
                 self.measure(&place, &scratch, out)
             }
             (Some(_), Some(_)) => unreachable!("clap refuses this"),

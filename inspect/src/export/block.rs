@@ -43,6 +43,10 @@ impl Lists {
     }
 }
 
+const OBJECT: &str = "object_id";
+
+const ASKED: &str = "every column was asked for";
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Block {
@@ -66,13 +70,20 @@ impl<'a> Reader<'a> {
     /// Reads these columns of trajectories that are committed by now.
     pub fn new(replay: &'a Replay, columns: &'a [Column]) -> Result<Self, InspectError> {
         let mut asked: Vec<(&'static str, Source)> = Vec::new();
+        let mut ask = |sql, source| {
+            if asked.iter().all(|(known, _)| *known != sql) {
+                asked.push((sql, source));
+            }
+        };
         for column in columns {
-            let source = match column.source {
-                Source::Real | Source::Actions => column.source,
-                _ => Source::Whole,
-            };
-            if asked.iter().all(|(sql, _)| *sql != column.sql()) {
-                asked.push((column.sql(), source));
+            match column.source {
+                Source::Actions => ask(column.sql(), Source::Actions),
+                Source::Real => ask(column.sql(), Source::Real),
+                Source::Score(_) => {
+                    ask(column.sql(), Source::Real);
+                    ask(OBJECT, Source::Whole);
+                }
+                _ => ask(column.sql(), Source::Whole),
             }
         }
         let with_objects = columns.iter().any(|column| column.source == Source::Object);
@@ -109,10 +120,12 @@ impl<'a> Reader<'a> {
             Ok(match column.source {
                 Source::Batch(field, kind) => of_batches(&batches, field, kind),
                 Source::Actor(field) => Values::Name(self.lookup.actor(range.actor, field, count)),
-                Source::Object => Values::Name(self.lookup.objects(whole("object_id"))?),
-                Source::Whole | Source::Real | Source::Actions => {
-                    read[place(column.sql()).expect("every column was asked for")].clone()
-                }
+                Source::Object => Values::Name(self.lookup.objects(whole(OBJECT))?),
+                Source::Score(score) => match &read[place(column.sql()).expect(ASKED)] {
+                    Values::Real(own) => Values::Real(self.lookup.scores(own, whole(OBJECT), score)?),
+                    _ => unreachable!("scores are asked for as real numbers"),
+                },
+                Source::Whole | Source::Real | Source::Actions => read[place(column.sql()).expect(ASKED)].clone(),
             })
         });
         let columns = columns.collect::<Result<_, InspectError>>()?;

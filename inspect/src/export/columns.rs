@@ -19,6 +19,8 @@ pub(super) enum Source {
     Whole,
     /// A number of the trajectory; 32 bits, as in the program.
     Real,
+    /// The trajectory's own score or, where it has none, its object's in this place of y and log R.
+    Score(usize),
     /// The trajectory's actions.
     Actions,
     /// What the trajectory's batch has in this place of [`crate::lookup::BATCH`].
@@ -54,8 +56,8 @@ pub const COLUMNS: [Column; 19] = [
     column("trainable", Source::Batch(3, Kind::Truth)),
     column("beta", Source::Real),
     column("x", Source::Object),
-    column("y", Source::Real),
-    column("log_reward", Source::Real),
+    column("y", Source::Score(0)),
+    column("log_reward", Source::Score(1)),
     column("log_pf", Source::Real),
     column("length", Source::Whole),
     column("received_us", Source::Batch(4, Kind::Time)),
@@ -98,6 +100,7 @@ impl Column {
     pub(super) fn sql(&self) -> &'static str {
         match self.source {
             Source::Whole | Source::Real | Source::Actions => self.name,
+            Source::Score(place) => ["own_y", "own_log_reward"][place],
             Source::Batch(..) => "batch_id",
             Source::Actor(_) => "actor_id",
             Source::Object => "object_id",

@@ -34,7 +34,7 @@ pub(super) fn schema(columns: &[Column]) -> Arc<Schema> {
 fn data_type(source: Source) -> DataType {
     match source {
         Source::Whole | Source::Batch(_, Kind::Number) => DataType::Int64,
-        Source::Real => DataType::Float32,
+        Source::Real | Source::Score(_) => DataType::Float32,
         Source::Batch(_, Kind::Truth) => DataType::Boolean,
         Source::Batch(_, Kind::Time) => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
         Source::Actor(_) | Source::Object => DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into()),

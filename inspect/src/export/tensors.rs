@@ -49,7 +49,7 @@ impl Shape {
 fn dtype(source: Source) -> Dtype {
     match source {
         Source::Whole | Source::Batch(_, Kind::Number | Kind::Time) => Dtype::I64,
-        Source::Real => Dtype::F32,
+        Source::Real | Source::Score(_) => Dtype::F32,
         Source::Batch(_, Kind::Truth) => Dtype::BOOL,
         Source::Actions => Dtype::U16,
         Source::Actor(_) | Source::Object => Dtype::U8,
