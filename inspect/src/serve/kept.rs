@@ -101,6 +101,8 @@ impl<G: Grow> Kept<G> {
         let all = run.batches()?;
         let now = Extent::of(&all);
         let outgrown = |growing: &Growing<G>| growing.grown.is_outgrown(growing.began, now);
+        // So that a page that was just opened soon has something of everything.
+        let patience = if kept.is_none() { Duration::ZERO } else { PATIENCE };
         if kept.as_ref().is_none_or(outgrown) {
             let replay = run.replay()?;
             *kept = Some(Growing {
@@ -112,7 +114,7 @@ impl<G: Grow> Kept<G> {
             });
         }
         let growing = kept.as_mut().expect("it was made above");
-        growing.read_on(&all)?;
+        growing.read_on(&all, patience)?;
         let counted = &all[..growing.batches];
         Ok(Answer {
             read: trajectories(counted),
@@ -123,15 +125,18 @@ impl<G: Grow> Kept<G> {
 }
 
 impl<G: Grow> Growing<G> {
-    /// Counts on, for [`PATIENCE`] at most.
-    fn read_on(&mut self, all: &[Batch]) -> Result<(), InspectError> {
+    /// Counts on, for a while and at least a little.
+    fn read_on(&mut self, all: &[Batch], patience: Duration) -> Result<(), InspectError> {
         let began = Instant::now();
         let [mut least, most] = SLICE;
-        while self.batches < all.len() && began.elapsed() < PATIENCE {
+        while self.batches < all.len() {
             let slice = slice(&all[self.batches..], least);
             self.grown.extend(&self.replay, &self.filter, slice)?;
             self.batches += slice.len();
             least = most.min(2 * least);
+            if began.elapsed() >= patience {
+                break;
+            }
         }
         Ok(())
     }
