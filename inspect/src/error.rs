@@ -67,7 +67,7 @@ impl InspectError {
                 error,
                 StoreError::Busy { .. } | StoreError::Full { .. } | StoreError::Sqlite { .. }
             ),
-            Self::Read { .. } | Self::Write { .. } | Self::Output(_) => false,
+            Self::Run(RunDirError::Io { .. }) | Self::Read { .. } | Self::Write { .. } | Self::Output(_) => false,
             _ => true,
         }
     }

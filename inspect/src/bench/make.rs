@@ -1,6 +1,7 @@
 //! A replay of made-up trajectories, through the store that a learner writes with.
 
 use super::load::{BATCH, Load};
+use crate::InspectError;
 use crate::new_file::NewFile;
 use indicatif::ProgressBar;
 use std::path::Path;
@@ -31,7 +32,7 @@ pub fn make(place: &Path, count: u64, seed: u64, progress: &ProgressBar) -> anyh
         versions: Default::default(),
         config: load.config().clone(),
     };
-    let run = RunDir::create(place, record)?;
+    let run = RunDir::create(place, record).map_err(InspectError::Run)?;
     fill(&run.paths().replay(), load, progress)
 }
 
