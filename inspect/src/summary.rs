@@ -221,7 +221,7 @@ fn staleness<'a>(batches: impl Iterator<Item = &'a Batch>) -> Sketch {
 
 /// Modes among what passes; none when the task cannot be built here, which is no reason to show nothing else.
 fn modes(replay: &Replay, passing: &Passing) -> Result<Option<ModeCount>, InspectError> {
-    let task = replay.task_or_warning();
+    let task = replay.task_or_warning()?;
     let modes = FoundModes::look_up(replay, task.as_ref())?;
     Ok(modes.map(|modes| ModeCount {
         found: modes.objects.iter().filter(|id| passing.has_object(**id)).count() as u64,
