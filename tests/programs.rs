@@ -16,10 +16,14 @@ mod input;
 mod installation;
 #[path = "programs/oracle.rs"]
 mod oracle;
+#[path = "shared/output.rs"]
+mod output;
 #[path = "shared/processes.rs"]
 mod processes;
 #[path = "programs/python_examples.rs"]
 mod python_examples;
+#[path = "programs/python_policy.rs"]
+mod python_policy;
 #[path = "programs/readers.rs"]
 mod readers;
 #[cfg(unix)]
@@ -37,11 +41,7 @@ fn thermoflow() -> Command {
 
 /// Runs `thermoflow` with `arguments`.
 fn run(arguments: &[&str]) -> Output {
-    thermoflow()
-        .args(arguments)
-        .stdin(std::process::Stdio::null())
-        .output()
-        .expect("the program starts")
+    output::of(thermoflow().args(arguments))
 }
 
 /// Expects bad input: exit code 2, nothing but one line on stderr that contains all of `expected`.

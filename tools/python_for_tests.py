@@ -59,7 +59,8 @@ def make(environment: Path) -> None:
         python = unfinished / "bin" / "python"
         query = "import sysconfig; print(sysconfig.get_path('purelib'))"
         packages = subprocess.run([python, "-c", query], check=True, capture_output=True, text=True).stdout.strip()
-        pip("install", "--quiet", "--target", packages, "--only-binary=:all:", "--requirement", str(REQUIREMENTS))
+        options = ["--quiet", "--target", packages, "--only-binary=:all:", "--no-deps"]
+        pip("install", *options, "--requirement", str(REQUIREMENTS))
         shutil.rmtree(environment, ignore_errors=True)
         unfinished.rename(environment)
 

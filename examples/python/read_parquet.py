@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
 BEST = ["x", "y", "beta", "actor", "received_us", "actions"]
+NEEDED = [*BEST, "log_reward"]
 COUNT = 5
 
 
@@ -30,11 +33,20 @@ class Question(NamedTuple):
     width: float
 
 
+def check_columns(there: list[str]) -> None:
+    """Refuses files that were exported without a column that is asked for."""
+    missing = [name for name in NEEDED if name not in there]
+    if missing:
+        raise ValueError(f"there is no column {', '.join(missing)}; export with --columns {','.join(NEEDED)}, or all")
+
+
 def ask_polars(files: list[Path], question: Question) -> dict[str, pl.DataFrame]:
     """Means by β and the best trajectories, by polars. Nothing is read before `collect_all`."""
     import polars as pl
 
-    replay = pl.scan_parquet(files).filter(
+    everything = pl.scan_parquet(files)
+    check_columns(everything.collect_schema().names())
+    replay = everything.filter(
         pl.col("beta") >= question.min_beta, pl.col("beta") <= question.max_beta, pl.col("y") >= question.min_y
     )
     by_beta = replay.group_by(from_beta=(pl.col("beta").cast(pl.Float64) / question.width).floor() * question.width).agg(
@@ -55,7 +67,9 @@ def ask_pyarrow(files: list[Path], question: Question) -> dict[str, pa.Table]:
     import pyarrow.dataset as ds
 
     beta, y = pc.field("beta"), pc.field("y")
-    replay = ds.dataset(files).filter((beta >= question.min_beta) & (beta <= question.max_beta) & (y >= question.min_y))
+    everything = ds.dataset(files)
+    check_columns(everything.schema.names)
+    replay = everything.filter((beta >= question.min_beta) & (beta <= question.max_beta) & (y >= question.min_y))
     width = pa.scalar(question.width)
     columns = {
         "from_beta": pc.multiply(pc.floor(pc.divide(beta.cast(pa.float64()), width)), width),
@@ -72,6 +86,18 @@ def ask_pyarrow(files: list[Path], question: Question) -> dict[str, pa.Table]:
         candidates = pa.concat_tables([best, batch]) if best else batch
         best = candidates.sort_by([("y", "descending"), ("received_us", "ascending")]).slice(0, COUNT)
     return {"by β": by_beta, "best": best}
+
+
+def ask(files: list[Path], question: Question, library: str) -> dict[str, Any]:
+    """What is to be printed, by the library of that name."""
+    if library == "pyarrow":
+        return {title: table.to_pandas().to_string() for title, table in ask_pyarrow(files, question).items()}
+    from polars.exceptions import PolarsError
+
+    try:
+        return ask_polars(files, question)
+    except PolarsError as error:
+        raise ValueError(str(error)) from error
 
 
 def is_parquet(file: Path) -> bool:
@@ -99,15 +125,19 @@ def main() -> None:
         if not is_parquet(file):
             raise SystemExit(f"error: {file} is not a Parquet file")
     try:
-        if args.library == "polars":
-            tables = ask_polars(args.files, question)
-        else:
-            tables = {title: table.to_pandas().to_string() for title, table in ask_pyarrow(args.files, question).items()}
+        tables = ask(args.files, question, args.library)
     except ImportError as error:
         raise SystemExit(f"error: {error}; pip install -r examples/python/requirements.txt") from error
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise SystemExit(f"error: {', '.join(map(str, args.files))}: {reason}") from error
     for title, table in tables.items():
         print(f"{title}\n{table}\n")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `… | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

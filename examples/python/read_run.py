@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sqlite3
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,9 +147,15 @@ def main() -> None:
         report(args.run, args.library, args.out)
     except ImportError as error:
         raise SystemExit(f"error: {error}; pip install -r examples/python/requirements.txt") from error
+    except BrokenPipeError:
+        raise
     except (OSError, ValueError, sqlite3.Error) as error:
         raise SystemExit(f"error: {args.run}: {error}") from error
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `… | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,7 @@
 //! A replay without the space that SQLite keeps in it: written anew beside it, compared, and put in its place.
 
 use crate::InspectError;
-use crate::new_file::NewFile;
+use crate::new_file::{NewFile, refuse_replay};
 use crate::replay::Replay;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -27,8 +27,9 @@ const COUNTS: &str = "SELECT (SELECT count(*) FROM trajectories), (SELECT count(
 /// Writes a compact copy to `out`; the replay stays as it is, and may be in use.
 ///
 /// # Errors
-/// `out` is there already (and `force` is not given), it cannot be written, or the copy is not the same.
+/// `out` is the replay, or is there already (and `force` is not given), it cannot be written, or the copy is not the same.
 pub fn copy(replay: &Replay, out: &Path, force: bool) -> Result<Report, InspectError> {
+    refuse_replay(replay, out)?;
     let before = replay.number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")?;
     // A connection of our own may write the copy, which those for users may not.
     let connection = Store::open_read_only(replay.path())?.into_connection();
@@ -93,7 +94,9 @@ fn write(connection: &Connection, path: &Path, new: &NewFile) -> Result<u64, Ins
     connection.execute("VACUUM INTO ?1", [part]).map_err(failed)?;
     let after = counts(connection).map_err(failed)?;
     // For writing, which puts it into the mode that replays are in.
-    let copy = Store::open(new.part())?.into_connection();
+    let copy = Store::open(new.part())
+        .map_err(|error| as_of(path, error))?
+        .into_connection();
     let copied = counts(&copy).map_err(failed)?;
     // A learner may have added some meanwhile.
     let between = before.iter().zip(&after).map(|(before, after)| before..=after);
@@ -104,6 +107,17 @@ fn write(connection: &Connection, path: &Path, new: &NewFile) -> Result<u64, Ins
     }
     copy.close().map_err(|(_, error)| failed(error))?;
     Ok(copied[0])
+}
+
+/// The copy is as old as what it is made of, which is what the user knows.
+fn as_of(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::OlderSchema { detail, .. } => StoreError::OlderSchema {
+            path: path.into(),
+            detail,
+        },
+        other => other,
+    }
 }
 
 fn counts(connection: &Connection) -> rusqlite::Result<[u64; 5]> {

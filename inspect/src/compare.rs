@@ -40,7 +40,7 @@ pub fn compare(
         .zip(names)
         .map(|(replay, name)| {
             let filter = Filter::new(condition, replay)?;
-            let task = replay.task_or_warning();
+            let task = replay.task_or_warning()?;
             let best: Vec<f64> = top(replay, &filter, BEST, None)?.iter().map(|best| best.y).collect();
             Ok(Compared {
                 name,

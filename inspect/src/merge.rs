@@ -1,7 +1,7 @@
 //! The trajectories of several runs of one task in a new replay.
 
 use crate::InspectError;
-use crate::new_file::NewFile;
+use crate::new_file::{NewFile, refuse_replay};
 use crate::replay::Replay;
 use serde::Serialize;
 use std::path::Path;
@@ -31,6 +31,7 @@ pub struct Report {
 /// The tasks differ or are not known, `out` is there already, or reading or writing fails. Nothing is left then.
 pub fn merge(replays: &[Replay], out: &Path) -> Result<Report, InspectError> {
     let task = common_task(replays)?;
+    replays.iter().try_for_each(|replay| refuse_replay(replay, out))?;
     if out.exists() {
         let message = format!("{} is there already: choose another name", out.display());
         return Err(InspectError::Input(message));

@@ -1,6 +1,7 @@
 //! A file that is there whole or not at all: written under another name beside its own, synced, renamed.
 
 use crate::InspectError;
+use crate::replay::Replay;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -107,4 +108,28 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
+}
+
+/// Refuses to write over what is read: the database, and what SQLite keeps beside it.
+///
+/// # Errors
+/// `out` is one of these files.
+pub fn refuse_replay(replay: &Replay, out: &Path) -> Result<(), InspectError> {
+    let (Some(ours), Some(real)) = (real(replay.path()), real(out)) else {
+        return Ok(());
+    };
+    if ["", "-wal", "-shm", "-journal"]
+        .map(|suffix| with_suffix(&ours, suffix))
+        .contains(&real)
+    {
+        let message = format!("{} belongs to the replay itself: choose another name", out.display());
+        return Err(InspectError::Input(message));
+    }
+    Ok(())
+}
+
+/// The one name of a file that need not be there.
+fn real(path: &Path) -> Option<PathBuf> {
+    let beside = || Some(durable::parent(path).canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(beside)
 }

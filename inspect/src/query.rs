@@ -1,9 +1,10 @@
 //! A question of the user's in SQL: what it may be, and its rows as they come. Nothing is kept, so memory does not grow.
 
 use crate::InspectError;
-use crate::replay::{Replay, sql};
+use crate::replay::Replay;
+use crate::replay::sql::{self, QUERY};
+use rusqlite::Statement;
 use rusqlite::types::ValueRef;
-use rusqlite::{ErrorCode, Statement};
 use serde::{Serialize, Serializer};
 use std::collections::HashSet;
 use std::fmt::{self, Display};
@@ -62,13 +63,7 @@ impl<'a> Query<'a> {
     /// When reading fails or SQLite cannot compute a value, and those of `each`.
     pub fn rows<E: From<InspectError>>(mut self, mut each: impl FnMut(&[Cell<'_>]) -> Result<(), E>) -> Result<(), E> {
         let (replay, sql) = (self.replay, self.sql);
-        let failed = |error| match &error {
-            // What the question itself does wrong while it is being answered, such as a sum that overflows.
-            rusqlite::Error::SqliteFailure(cause, _) if cause.code == ErrorCode::Unknown => {
-                refused(sql, &error, replay)
-            }
-            _ => replay.failed(error),
-        };
+        let failed = |error| sql::not_computed(QUERY, sql, &error).unwrap_or_else(|| replay.failed(error));
         let count = self.columns.len();
         let mut rows = self.statement.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
@@ -81,7 +76,7 @@ impl<'a> Query<'a> {
 }
 
 fn refused(question: &str, error: &rusqlite::Error, replay: &Replay) -> InspectError {
-    sql::refused("the query", question, error, replay)
+    sql::refused(QUERY, question, error, replay)
 }
 
 /// A value of an answer. Bytes are shown as hexadecimal digits.

@@ -130,7 +130,7 @@ impl Summary {
     pub fn read(replay: &Replay, filter: &Filter) -> Result<Self, InspectError> {
         let mut tally = Self::tally(replay)?;
         tally.extend(replay, filter, &Plan::all(replay)?)?;
-        let task = replay.task_or_warning();
+        let task = replay.task_or_warning()?;
         let summary = Self::new(replay, &Passing::count(replay, filter)?, &tally, task.as_ref())?;
         Ok(Self {
             trained: Trained::read(replay),

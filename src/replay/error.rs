@@ -61,6 +61,15 @@ pub enum StoreError {
         /// What that means for it.
         detail: String,
     },
+    /// Read where nothing can be written, with commits that are not in the database yet.
+    #[error(
+        "the last commits of the replay {path} are in {path}-wal, which SQLite reads only where it can write beside it: \
+         copy both to another directory"
+    )]
+    LogOnReadOnlyMedium {
+        /// The file.
+        path: PathBuf,
+    },
     /// No permission, or a read-only file system.
     #[error("the replay {path} cannot be written ({detail}): check the permissions of the file and its directory")]
     NotWritable {

@@ -5,6 +5,7 @@ use super::store::{BUSY_TIMEOUT, READER_TIMEOUT};
 use super::wal;
 use hashbrown::HashSet;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::fs::File;
 use std::path::Path;
 
 /// Version of `schema.sql`, kept as `PRAGMA user_version`.
@@ -78,6 +79,12 @@ pub fn read_only(path: &Path) -> Result<Connection, StoreError> {
         // A reader of a WAL database needs to write its shared memory beside it. Where nobody can write, nobody writes,
         // and with an empty WAL the file alone is the whole truth.
         Err(StoreError::NotWritable { .. }) if !has_wal(path) => immutable(path),
+        // Both can be read, so it is the shared memory that cannot be made.
+        Err(StoreError::NotWritable { .. })
+            if [path, &wal::wal_of(path)].iter().all(|file| File::open(file).is_ok()) =>
+        {
+            Err(StoreError::LogOnReadOnlyMedium { path: path.into() })
+        }
         other => other,
     }
 }
@@ -130,7 +137,11 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<i64, StoreErro
     let read = |sql| number(connection, sql).map_err(|error| StoreError::new(path, error));
     let application = read("PRAGMA application_id")?;
     if application != APPLICATION_ID {
-        let found = format!("it is an SQLite database with application id {application}, not {APPLICATION_ID}");
+        let found = if is_blank(connection).map_err(|error| StoreError::new(path, error))? {
+            "it is empty".into()
+        } else {
+            format!("it is an SQLite database with application id {application}, not {APPLICATION_ID}")
+        };
         return Err(StoreError::Foreign {
             path: path.into(),
             found,

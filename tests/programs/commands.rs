@@ -1,13 +1,9 @@
 //! The small commands on good input: `tasks`, `reward`, `config check`.
 
-use super::{assert_refused, run, thermoflow};
+use super::{assert_refused, output, run, thermoflow};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Output, Stdio};
-use std::time::{Duration, Instant};
 use thermoflow::task::eight_mers::{COUNT, reverse_complement};
-
-/// Nothing here takes a second; a machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn stdout(arguments: &[&str]) -> String {
     let output = run(arguments);
@@ -22,7 +18,7 @@ fn stdout(arguments: &[&str]) -> String {
 fn with_input(arguments: &[&str], input: &str) -> Output {
     let mut child = piped(arguments);
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+    output::of_child(child)
 }
 
 fn piped(arguments: &[&str]) -> Child {
@@ -108,16 +104,8 @@ fn a_reader_that_leaves_ends_the_command_quietly() {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let start = Instant::now();
-        while child.try_wait().unwrap().is_none() {
-            if start.elapsed() > PATIENCE {
-                child.kill().unwrap();
-                panic!("still running {PATIENCE:?} after its reader left");
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let output = output::of_child(child);
         feeder.join().unwrap();
-        let output = child.wait_with_output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     }
 }
@@ -213,11 +201,7 @@ fn mistakes_in_a_configuration_are_named_with_place_value_and_range() {
 
 #[test]
 fn a_log_filter_that_is_none_is_refused() {
-    let output = thermoflow()
-        .arg("tasks")
-        .env("RUST_LOG", "thermoflow=loud")
-        .output()
-        .unwrap();
+    let output = output::of(thermoflow().arg("tasks").env("RUST_LOG", "thermoflow=loud"));
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.starts_with("error: RUST_LOG is \"thermoflow=loud\""), "{error}");

@@ -1,10 +1,11 @@
 //! `thermoflow experiment` with real runs: from nothing to a report, interrupted, gone on with, and refused.
 
 use super::train::{rows, signal, wait_until};
-use super::{assert_fails, assert_refused, thermoflow};
+use super::{assert_fails, assert_refused, output, thermoflow};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use thermoflow::exact::Enumerated;
 use thermoflow::experiment::{Experiment, FinishedJob, Options};
 
@@ -31,7 +32,18 @@ fn modes(out: &Path, rounds: &str, seeds: &str) -> Command {
     command
 }
 
-/// What it prints; it must succeed.
+/// How long an experiment may take, which is several runs at once.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a whole experiment prints; it must succeed.
+fn whole(command: &mut Command) -> serde_json::Value {
+    let piped = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    summary(output::within(PATIENCE, piped.spawn().unwrap()))
+}
+
 fn summary(output: Output) -> serde_json::Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -49,14 +61,14 @@ fn read(path: PathBuf) -> String {
 /// Ctrl-C for the command alone, as a terminal would not do; it has to tell its runs.
 fn interrupt(child: Child) -> serde_json::Value {
     signal("-INT", child.id());
-    summary(child.wait_with_output().unwrap())
+    summary(output::of_child(child))
 }
 
 #[test]
 fn an_experiment_leaves_numbers_pictures_and_a_report_and_repeats_no_finished_run() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("modes");
-    let made = summary(modes(&out, "20", "2").output().unwrap());
+    let made = whole(&mut modes(&out, "20", "2"));
     assert_eq!(ends(&made), ["finished"; 6]);
     let csv = read(out.join("results.csv"));
     assert!(csv.starts_with("experiment,variant,seed,round,beta,metric,value\n"));
@@ -98,7 +110,7 @@ fn an_experiment_leaves_numbers_pictures_and_a_report_and_repeats_no_finished_ru
     // Again, with one seed less: nothing is run, and the other seed is not in the numbers.
     let logs = out.join("logs");
     fs::remove_dir_all(&logs).unwrap();
-    let again = summary(modes(&out, "20", "1").output().unwrap());
+    let again = whole(&mut modes(&out, "20", "1"));
     assert_eq!(ends(&again), ["finished"; 3]);
     assert_eq!(fs::read_dir(&logs).unwrap().count(), 0, "no program was started");
     assert!(!read(out.join("results.csv")).contains("tfbind8-layer,1,"));
@@ -107,7 +119,7 @@ fn an_experiment_leaves_numbers_pictures_and_a_report_and_repeats_no_finished_ru
 #[test]
 fn an_interrupted_experiment_goes_on_and_ends_as_an_uninterrupted_one() {
     let dir = tempfile::tempdir().unwrap();
-    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    let (undisturbed, parts) = (dir.path().join("whole"), dir.path().join("parts"));
     let child = modes(&parts, "150", "1").spawn().unwrap();
     let run = |variant: &str| parts.join(format!("runs/tfbind8-{variant}-s0"));
     let all = ["logit", "layer", "unconditional"];
@@ -123,21 +135,15 @@ fn an_interrupted_experiment_goes_on_and_ends_as_an_uninterrupted_one() {
     let begun: Vec<usize> = all.iter().map(|variant| rows(&run(variant)).len()).collect();
     assert!(begun.iter().all(|&count| count < 150), "{begun:?}");
 
-    assert_eq!(
-        ends(&summary(modes(&parts, "150", "1").output().unwrap())),
-        ["finished"; 3]
-    );
-    assert_eq!(
-        ends(&summary(modes(&whole, "150", "1").output().unwrap())),
-        ["finished"; 3]
-    );
+    assert_eq!(ends(&whole(&mut modes(&parts, "150", "1"))), ["finished"; 3]);
+    assert_eq!(ends(&whole(&mut modes(&undisturbed, "150", "1"))), ["finished"; 3]);
     // All but the times.
     let numbers = |out: &Path| {
         let csv = read(out.join("results.csv"));
         let lasting = csv.lines().filter(|line| !line.contains("second")).map(str::to_owned);
         lasting.collect::<Vec<_>>()
     };
-    assert_eq!(numbers(&whole), numbers(&parts));
+    assert_eq!(numbers(&undisturbed), numbers(&parts));
 }
 
 /// Every experiment that measures policies after the runs, and what it must have measured.
@@ -187,7 +193,7 @@ fn experiments_measure_what_their_runs_learned() {
             "4",
             "--out",
         ];
-        let made = summary(thermoflow().args(arguments).arg(&out).output().unwrap());
+        let made = whole(thermoflow().args(arguments).arg(&out));
         assert!(ends(&made).iter().all(|&end| end == "finished"), "{made}");
         let csv = read(out.join("results.csv"));
         for number in numbers {
@@ -225,7 +231,7 @@ fn folders_and_names_are_guarded() {
     );
     assert_refused(&["experiment", "modes", "--seeds", "1,1"], &["1,1", "different seeds"]);
     let out = dir.path().join("modes");
-    summary(modes(&out, "2", "1").output().unwrap());
+    whole(&mut modes(&out, "2", "1"));
     let text = out.to_str().unwrap();
     let small = ["--rounds", "2", "--seeds", "1", "--out", text];
     let refused = |name: &str, options: &[&str], expected: &[&str]| {
@@ -268,7 +274,7 @@ fn a_run_that_fails_is_named_with_its_log_and_stops_no_other() {
     let out = dir.path().join("modes");
     // Somebody else's directory where a run belongs.
     let taken = out.join("runs/tfbind8-logit-s0");
-    summary(modes(&out, "2", "1").output().unwrap());
+    whole(&mut modes(&out, "2", "1"));
     fs::remove_dir_all(&taken).unwrap();
     fs::create_dir(&taken).unwrap();
     fs::write(taken.join("letter.txt"), "dear").unwrap();
@@ -299,8 +305,7 @@ fn a_run_that_fails_is_named_with_its_log_and_stops_no_other() {
 
 #[test]
 fn the_list_says_what_each_costs() {
-    let output = thermoflow().args(["experiment", "--list", "--json"]).output().unwrap();
-    let list = summary(output);
+    let list = summary(output::of(thermoflow().args(["experiment", "--list", "--json"])));
     let list = list.as_array().unwrap();
     assert!(
         list.iter()

@@ -1,6 +1,6 @@
 //! Bad input: one clear line, the right exit code. And the small commands on good input.
 
-use super::{assert_fails, assert_refused, run, thermoflow};
+use super::{assert_fails, assert_refused, output, run, thermoflow};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -184,7 +184,7 @@ fn samples_repeat_with_their_seed_and_a_reader_may_leave() {
         .spawn()
         .unwrap();
     drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
+    let output = output::of_child(child);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -209,15 +209,9 @@ fn every_configuration_of_the_project_is_accepted() {
 
 #[test]
 fn bench_reports_a_rate() {
-    let mut child = thermoflow()
-        .args(["bench", "round", "--seconds", "0.2", "--json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut text = String::new();
-    std::io::Read::read_to_string(child.stdout.as_mut().unwrap(), &mut text).unwrap();
-    assert!(child.wait().unwrap().success());
-    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let output = run(&["bench", "round", "--seconds", "0.2", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(report["trajectories_per_second"].as_f64().unwrap() > 0.0);
 }
 

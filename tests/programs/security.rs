@@ -1,7 +1,8 @@
 //! Links with a key, as a user sets them up: keys made and rotated, who is refused and told why, and what never shows a
 //! key.
 
-use super::train::{assert_whole, config, finish, output, rows, wait_until};
+use super::output::of_child;
+use super::train::{assert_whole, config, finish, rows, wait_until};
 use super::{assert_refused, run, thermoflow};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -68,7 +69,7 @@ fn newest(path: &Path) -> String {
 
 /// Expects exit code 2 and these words.
 fn assert_told(command: &mut Command, expected: &[&str]) {
-    let output = output(command.stdout(Stdio::piped()).spawn().unwrap());
+    let output = of_child(command.stdout(Stdio::piped()).spawn().unwrap());
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     for part in expected {
@@ -78,7 +79,7 @@ fn assert_told(command: &mut Command, expected: &[&str]) {
 
 fn stop(child: Child) -> Output {
     super::train::signal("-TERM", child.id());
-    output(child)
+    of_child(child)
 }
 
 /// All files of a directory, and what they hold.

@@ -1,7 +1,7 @@
 //! Training with real processes: runs that are left alone, killed, interrupted and resumed.
 
 pub(super) use super::processes::{signal, wait_until};
-use super::{assert_fails, assert_refused, thermoflow};
+use super::{assert_fails, assert_refused, output, thermoflow};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use thermoflow::checkpoint;
@@ -31,20 +31,8 @@ fn train(run: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a program said in all, once it has ended.
-pub(super) fn output(child: Child) -> Output {
-    let (sender, ended) = std::sync::mpsc::channel();
-    std::thread::spawn(move || sender.send(child.wait_with_output()));
-    let mut output = None;
-    wait_until("a program to end", || {
-        output = ended.try_recv().ok();
-        output.is_some()
-    });
-    output.unwrap().unwrap()
-}
-
 pub(super) fn finish(child: Child) -> Output {
-    let output = output(child);
+    let output = output::of_child(child);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output
 }
@@ -172,7 +160,7 @@ fn an_interrupted_and_resumed_run_has_the_rows_of_an_uninterrupted_one() {
         .unwrap();
     wait_until("further rounds", || rows(&parts).len() > stopped_at + 15);
     signal("-KILL", children(child.id(), "thermoflow-learner")[0]);
-    assert_eq!(output(child).status.code(), Some(1));
+    assert_eq!(output::of_child(child).status.code(), Some(1));
     assert!(rows(&parts).len() < 90);
 
     finish(

@@ -39,7 +39,7 @@ pub struct Axis {
 impl Args {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
         let (replay, filter) = self.question.open()?;
-        let task = replay.task_or_warning();
+        let task = replay.task_or_warning()?;
         let timeline = Timeline::read(
             &replay,
             &filter,

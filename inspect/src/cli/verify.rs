@@ -44,10 +44,11 @@ struct Wrong(String);
 
 impl Args {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
-        let verdict = match self.place.open() {
-            Ok(replay) => verify(&replay, &self.options(&replay)?)?,
-            Err(error) => Verdict::of_failure(error)?,
-        };
+        // Damage is a finding, wherever it shows first.
+        let verdict = self.verdict().or_else(|error| {
+            let error = error.downcast::<InspectError>()?;
+            anyhow::Ok(Verdict::of_failure(error)?)
+        })?;
         if self.json {
             console::print_json(&verdict, out)?;
         } else {
@@ -63,6 +64,11 @@ impl Args {
             failed.join(", ")
         ))
         .into())
+    }
+
+    fn verdict(&self) -> anyhow::Result<Verdict> {
+        let replay = self.place.open()?;
+        Ok(verify(&replay, &self.options(&replay)?)?)
     }
 
     fn options(&self, replay: &Replay) -> anyhow::Result<Options> {

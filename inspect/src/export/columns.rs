@@ -86,7 +86,7 @@ impl Column {
             let column = COLUMNS.iter().find(|column| column.name == name);
             let column = *column.ok_or_else(|| unknown(name))?;
             if columns.contains(&column) {
-                return Err(InspectError::Input(format!("column {name} is named twice")));
+                return Err(InspectError::Input(format!("--columns: {name} is named twice")));
             }
             columns.push(column);
         }
@@ -110,9 +110,10 @@ impl Column {
 
 fn unknown(name: &str) -> InspectError {
     let known = COLUMNS.map(|column| column.name);
-    let nearest = nearest(name, known).map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"));
+    let nearest = nearest(name, known).map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
     InspectError::Input(format!(
-        "there is no column {name:?}{nearest} Columns are {}",
+        "--columns: there is no column {name:?}{nearest}{} columns are {}",
+        if nearest.is_empty() { ";" } else { "" },
         known.join(", ")
     ))
 }
@@ -127,8 +128,8 @@ mod tests {
         assert_eq!(named.iter().map(|column| column.name).collect::<Vec<_>>(), ["y", "x"]);
         for (names, expected) in [
             (vec!["log_rewart"], "did you mean log_reward?"),
-            (vec!["y", "x", "y"], "column y is named twice"),
-            (vec![], "Columns are actor, "),
+            (vec!["y", "x", "y"], "y is named twice"),
+            (vec![], "there is no column \"\"; columns are actor, "),
         ] {
             let error = Column::named(names).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -9,7 +9,7 @@ mod text;
 pub use columns::{COLUMNS, Column};
 
 use crate::InspectError;
-use crate::new_file::NewFile;
+use crate::new_file::{NewFile, refuse_replay};
 use crate::replay::{Filter, Plan, Replay, Stop};
 use block::{Block, Reader};
 use serde::Deserialize;
@@ -189,16 +189,6 @@ impl Export<'_> {
             take,
         )
     }
-}
-
-/// Refuses to write over what is read.
-fn refuse_replay(replay: &Replay, path: &Path) -> Result<(), InspectError> {
-    let real = |path: &Path| path.canonicalize().ok();
-    if real(path).is_some_and(|path| Some(path) == real(replay.path())) {
-        let message = format!("{} is the replay itself: choose another name", path.display());
-        return Err(InspectError::Input(message));
-    }
-    Ok(())
 }
 
 fn as_output(error: impl Into<std::io::Error>) -> InspectError {

@@ -1,13 +1,15 @@
 //! A replay that is looked at: where it is, whose run it is, and connections that can only read.
 
+mod filter;
 mod functions;
 mod objects;
 mod scan;
 pub mod sql;
 
+pub use filter::Filter;
 pub use functions::VIEW;
 pub use objects::ObjectReader;
-pub use scan::{Filter, Plan, Range, Rows, Stop, for_each};
+pub use scan::{Plan, Range, Rows, Stop, for_each};
 
 use crate::InspectError;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -171,11 +173,17 @@ impl Replay {
     }
 
     /// As [`Self::task`], for questions that can do without it: a task that cannot be built is told in the log.
-    pub fn task_or_warning(&self) -> Option<Task> {
-        self.task().unwrap_or_else(|error| {
-            tracing::warn!("modes are left out: {error}");
-            None
-        })
+    ///
+    /// # Errors
+    /// When the replay cannot be read.
+    pub fn task_or_warning(&self) -> Result<Option<Task>, InspectError> {
+        match self.task() {
+            Err(InspectError::Input(reason)) => {
+                tracing::warn!("modes are left out: {reason}");
+                Ok(None)
+            }
+            other => other,
+        }
     }
 
     /// A connection with the view `replay`.

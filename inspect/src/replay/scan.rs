@@ -3,7 +3,7 @@
 //! What is read is fixed beforehand from the table `batches`: numbers are given without gaps and rows never change, so
 //! connections that see the database a little later read the same, and a learner that writes meanwhile does not matter.
 
-use super::{Replay, Source};
+use super::{Filter, Replay, Source};
 use crate::InspectError;
 use crate::batches::Batch;
 use indicatif::ProgressBar;
@@ -110,51 +110,6 @@ impl Plan {
     }
 }
 
-/// A condition on trajectories, in SQL.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter(Option<String>);
-
-impl Filter {
-    /// Every trajectory.
-    pub const NONE: Self = Self(None);
-
-    /// Those for which `condition` is true, if there is one; checks it.
-    ///
-    /// # Errors
-    /// SQLite does not understand it.
-    pub fn new(condition: Option<&str>, replay: &Replay) -> Result<Self, InspectError> {
-        let filter = Self(condition.map(str::to_owned));
-        if let Some(condition) = condition {
-            let sql = format!("SELECT 1 FROM replay WHERE {}", filter.sql());
-            let prepared = replay.connection().prepare(&sql);
-            let parameters = prepared.map(|statement| statement.parameter_count());
-            match parameters {
-                Ok(0) => (),
-                Ok(_) => {
-                    return Err(InspectError::Input(format!(
-                        "--where {condition:?}: ? stands for nothing here"
-                    )));
-                }
-                Err(error) => return Err(super::sql::refused("--where", condition, &error, replay)),
-            }
-        }
-        Ok(filter)
-    }
-
-    /// True when nothing is left out.
-    pub fn is_none(&self) -> bool {
-        self.0.is_none()
-    }
-
-    /// As part of a WHERE clause.
-    pub fn sql(&self) -> String {
-        // The line break ends a comment.
-        self.0
-            .as_ref()
-            .map_or_else(|| "true".into(), |condition| format!("({condition}\n)"))
-    }
-}
-
 /// The rows of a range.
 pub type Rows<'a> = rusqlite::Rows<'a>;
 
@@ -181,7 +136,7 @@ impl Replay {
                     let (sender, receiver) = sync_channel(AHEAD);
                     let ranges = plan.ranges.iter().skip(first).step_by(threads);
                     scope.spawn(move || {
-                        for (result, _) in source.read(sql, ranges, work) {
+                        for (result, _) in source.read((sql, filter), ranges, work) {
                             // Nobody takes more: another range failed.
                             if sender.send(result).is_err() {
                                 return;
@@ -229,7 +184,7 @@ impl Replay {
                         let mut sum = start();
                         let left = std::iter::from_fn(|| plan.ranges.get(next.fetch_add(1, Ordering::Relaxed)));
                         let add = |range: &Range, rows: &mut Rows<'_>| add(&mut sum, range, rows);
-                        for (result, range) in source.read(sql, left, add) {
+                        for (result, range) in source.read((sql, filter), left, add) {
                             result.inspect_err(|_| next.store(plan.ranges.len(), Ordering::Relaxed))?;
                             progress.inc(range.len());
                         }
@@ -270,7 +225,7 @@ impl Source {
     /// One thread's part: range after range with its result.
     fn read<'a, T>(
         &'a self,
-        sql: &'a str,
+        (sql, filter): (&'a str, &'a Filter),
         mut ranges: impl Iterator<Item = &'a Range> + 'a,
         mut work: impl FnMut(&Range, &mut Rows<'_>) -> Result<T, Stop> + 'a,
     ) -> impl Iterator<Item = (Result<T, InspectError>, &'a Range)> + 'a {
@@ -280,7 +235,7 @@ impl Source {
             let opened = connection.take().map_or_else(|| self.connect(), Ok);
             let result = opened.and_then(|opened| {
                 let result = read_range(&opened, sql, range, &mut work).map_err(|stop| match stop {
-                    Stop::Sqlite(error) => self.failed(error),
+                    Stop::Sqlite(error) => filter.blamed(&error).unwrap_or_else(|| self.failed(error)),
                     Stop::Other(error) => error,
                 });
                 connection = Some(opened);

@@ -2,8 +2,14 @@
 
 use super::Replay;
 use crate::InspectError;
-use rusqlite::Error;
+use rusqlite::{Error, ErrorCode};
 use thermoflow::suggest::nearest;
+
+/// How messages call the condition on trajectories.
+pub const WHERE: &str = "--where";
+
+/// How messages call a question in SQL.
+pub const QUERY: &str = "the query";
 
 /// What is wrong with the user's SQL given as `what`.
 pub fn refused(what: &'static str, sql: &str, error: &Error, replay: &Replay) -> InspectError {
@@ -19,13 +25,27 @@ pub fn refused(what: &'static str, sql: &str, error: &Error, replay: &Replay) ->
             "; questions can only read".into()
         }
         None if reason.starts_with("no such table") => "; `thermoflow replay schema` shows the tables".into(),
-        None => String::new(),
+        None if what == WHERE => "; a condition is needed, such as y > 0.9 AND beta > 2".into(),
+        None => "; one SELECT is needed, such as SELECT x, y FROM replay".into(),
     };
     InspectError::Sql {
         what,
         sql: sql.into(),
         reason,
         advice,
+    }
+}
+
+/// What is wrong with the user's SQL when it turns out while it is being answered, such as a sum that overflows.
+pub fn not_computed(what: &'static str, sql: &str, error: &Error) -> Option<InspectError> {
+    match error {
+        Error::SqliteFailure(cause, Some(reason)) if cause.code == ErrorCode::Unknown => Some(InspectError::Sql {
+            what,
+            sql: sql.into(),
+            reason: reason.clone(),
+            advice: String::new(),
+        }),
+        _ => None,
     }
 }
 

@@ -124,8 +124,13 @@ impl Run {
         Ok(batches.clone())
     }
 
-    fn task(&self) -> Option<&Task> {
-        self.task.get_or_init(|| lock(&self.replay).task_or_warning()).as_ref()
+    fn task(&self) -> Result<Option<&Task>, InspectError> {
+        if self.task.get().is_none() {
+            let task = lock(&self.replay).task_or_warning()?;
+            // Another request may have been quicker; then it has set the same.
+            let _ = self.task.set(task);
+        }
+        Ok(self.task.get().and_then(Option::as_ref))
     }
 
     /// What does not change.
@@ -133,7 +138,7 @@ impl Run {
     /// # Errors
     /// When reading fails.
     pub fn about(&self) -> Result<About, InspectError> {
-        let has_modes = self.task().is_some_and(|task| !task.modes.is_empty());
+        let has_modes = self.task()?.is_some_and(|task| !task.modes.is_empty());
         let replay = lock(&self.replay);
         let record = replay.record();
         let view = crate::schema::explain()
@@ -165,7 +170,7 @@ impl Run {
                     None => Passing::all(replay, batches.to_vec())?,
                     Some(counted) => Passing::of(batches.to_vec(), counted),
                 };
-                Summary::new(replay, &passing, &betas.tally, self.task())
+                Summary::new(replay, &passing, &betas.tally, self.task()?)
             },
         )?;
         answer.answer.trained = self.trained();
@@ -227,7 +232,7 @@ impl Run {
             ("", condition),
             |_, batches| Ok(Course::new(batches.len())),
             |course, replay, batches| {
-                let modes = FoundModes::look_up(replay, self.task())?;
+                let modes = FoundModes::look_up(replay, self.task()?)?;
                 Ok(Stages {
                     has_modes: modes.is_some(),
                     parts: course.stages(replay, batches, modes.as_ref())?,
@@ -303,7 +308,7 @@ impl Run {
     /// When it is not there, or the checkpoint is damaged.
     pub fn trajectory(&self, id: &Id) -> anyhow::Result<Trace> {
         let replay = self.replay()?;
-        let task = self.task();
+        let task = self.task()?;
         let mut judge = match (task, replay.root()) {
             (Some(task), Some(root)) if newest_checkpoint(&replay).is_some() => Some(Judge::load(root, task)?),
             _ => None,
