@@ -46,8 +46,8 @@ pub fn copy(replay: &Replay, out: &Path, force: bool) -> Result<Report, InspectE
 /// Puts a compact copy in the replay's place. Nobody else may have it open.
 ///
 /// # Errors
-/// A learner has the run, another program has the database, there is no space for the copy, or it is not the same. The
-/// replay stays as it was then.
+/// It is damaged, a learner has the run, another program has the database, there is no space for the copy, or the copy is
+/// not the same. The replay stays as it was then.
 pub fn in_place(replay: Replay) -> Result<Report, InspectError> {
     // Held until the end, so that no learner begins meanwhile.
     let run = replay.root().zip(replay.record());
@@ -55,6 +55,7 @@ pub fn in_place(replay: Replay) -> Result<Report, InspectError> {
         .map(|(root, record)| RunDir::resume(root, &record.config))
         .transpose()?;
     let path = replay.path().to_path_buf();
+    refuse_damaged(&path)?;
     // It would be in our own way.
     drop(replay);
     let failed = |error| InspectError::from(StoreError::new(&path, error));
@@ -69,6 +70,18 @@ pub fn in_place(replay: Replay) -> Result<Report, InspectError> {
         let _ = connection.execute_batch("PRAGMA journal_mode = WAL;");
     }
     replaced
+}
+
+/// Damage is found before anything is written: opening a damaged file for writing changes it.
+fn refuse_damaged(path: &Path) -> Result<(), InspectError> {
+    let connection = Store::open_read_only(path)?.into_connection();
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    let detail = found.map_err(|error| StoreError::new(path, error))?;
+    if detail == "ok" {
+        return Ok(());
+    }
+    let path = path.into();
+    Err(StoreError::Damaged { path, detail }.into())
 }
 
 fn replace(connection: &Connection, path: &Path) -> Result<Report, InspectError> {

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use thermoflow::console::Output;
+use thermoflow::process::stop_requested;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
@@ -60,14 +61,10 @@ impl Args {
         runtime.block_on(async {
             let listener = self.listen().await?;
             let door = Door::new(listener.local_addr()?, token).expect("there is a token beyond loopback");
+            // Before anybody is told that it can be stopped.
+            let stop = stop_requested(false)?;
             writeln!(out, "{}  (Ctrl-C stops)", door.url())?;
             out.flush()?;
-            let stop = async {
-                // Without signals the process can still be killed.
-                if tokio::signal::ctrl_c().await.is_err() {
-                    std::future::pending().await
-                }
-            };
             Ok(serve::serve(listener, runs, door, stop).await?)
         })
     }

@@ -110,7 +110,7 @@ fn damage() {
 }
 
 fn assert_damaged(example: &Example, questions: &[&str]) {
-    let expected = ["replay.sqlite is damaged", "malformed", ".recover"];
+    let expected = ["replay.sqlite is damaged (", "sqlite3 ", ".recover"];
     // A stream has begun with its header when it meets the damage, and verify answers what it found.
     let others =
         |question: &str| question.starts_with("verify") || question.starts_with("query") || question == "export RUN";

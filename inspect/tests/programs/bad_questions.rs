@@ -57,7 +57,7 @@ fn conditions_that_are_more_than_a_condition() {
         "true); DELETE FROM objects; --",
     ] {
         let question = format!("top RUN --where={}", condition.replace(' ', "|"));
-        example.assert_refused(&question, 2, &["--where", condition, "a condition is needed"]);
+        example.assert_refused(&question, 2, &["--where", condition]);
     }
 }
 
@@ -109,7 +109,6 @@ fn questions_in_sql_that_are_none_and_that_would_write() {
         ("VACUUM INTO 'other.sqlite'", "a SELECT is needed"),
         ("PRAGMA user_version = 9", "can only read"),
         ("PRAGMA journal_mode = DELETE", "can only read"),
-        ("SELECT load_extension('other')", "not authorized"),
         (
             "SELECT writefile('other', x) FROM replay",
             "no such function: writefile",
@@ -133,17 +132,19 @@ fn questions_in_sql_that_are_none_and_that_would_write() {
 #[test]
 fn a_question_that_cannot_be_computed_ends_after_what_was_answered() {
     let example = Example::new(1);
-    let output = example.ask("query RUN SELECT|sum(9223372036854775807+seq)|AS|s|FROM|replay");
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(
-        (output.status.code(), &output.stdout[..]),
-        (Some(2), &b"s\n"[..]),
-        "{stderr}"
-    );
-    assert!(
-        stderr.starts_with("error: the query ") && stderr.contains("integer overflow"),
-        "{stderr}"
-    );
+    for (value, expected) in [
+        ("abs(-9223372036854775807-seq)", "integer overflow"),
+        ("load_extension('other')", "not authorized"),
+    ] {
+        let output = example.ask(&format!("query RUN SELECT|{value}|AS|s|FROM|replay|WHERE|seq=1"));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert_eq!(output.stdout, b"s\n", "{stderr}");
+        assert!(
+            stderr.starts_with("error: the query ") && stderr.contains(expected),
+            "{stderr}"
+        );
+    }
 }
 
 #[test]
