@@ -13,6 +13,7 @@ pub mod exact;
 pub mod experiment;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
+pub mod launch;
 pub mod lock;
 pub mod metrics;
 pub mod objective;

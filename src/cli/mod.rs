@@ -10,6 +10,7 @@ mod doctor;
 mod evaluate;
 mod experiment;
 mod key;
+mod launch;
 mod reward;
 mod sample;
 mod score;
@@ -51,6 +52,7 @@ enum Command {
     Config(config::Args),
     Data(data::Args),
     Train(train::Args),
+    Launch(launch::Args),
     Sample(sample::Args),
     Score(score::Args),
     Evaluate(evaluate::Args),
@@ -77,6 +79,7 @@ impl Command {
             Self::Config(args) => args.run(out),
             Self::Data(args) => args.run(out),
             Self::Train(args) => args.run(out),
+            Self::Launch(args) => args.run(out),
             Self::Sample(args) => args.run(out),
             Self::Score(args) => args.run(out),
             Self::Evaluate(args) => args.run(out),

@@ -4,6 +4,7 @@
 //! can say where a mistake is.
 
 use super::check::Invalid;
+use super::launch::LaunchConfig;
 use super::locate;
 use super::raw::RawConfig;
 use super::resolved::RunConfig;
@@ -58,11 +59,23 @@ pub enum ConfigError {
 /// # Errors
 /// The first mistake, with its place.
 pub fn load(path: &Path, sets: &[String], flags: &RawConfig) -> Result<RunConfig, ConfigError> {
+    Ok(load_to_launch(path, sets, flags)?.0)
+}
+
+/// As [`load`], with what is asked of a scheduler.
+///
+/// # Errors
+/// The first mistake, with its place.
+pub fn load_to_launch(
+    path: &Path,
+    sets: &[String],
+    flags: &RawConfig,
+) -> Result<(RunConfig, LaunchConfig), ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.into(),
         source,
     })?;
-    from_text(path, &text, sets, flags)
+    from_text_to_launch(path, &text, sets, flags)
 }
 
 /// As [`load`], from the text of the file.
@@ -70,6 +83,16 @@ pub fn load(path: &Path, sets: &[String], flags: &RawConfig) -> Result<RunConfig
 /// # Errors
 /// The first mistake, with its place.
 pub fn from_text(path: &Path, text: &str, sets: &[String], flags: &RawConfig) -> Result<RunConfig, ConfigError> {
+    Ok(from_text_to_launch(path, text, sets, flags)?.0)
+}
+
+/// As [`load_to_launch`], from the text of the file.
+pub(super) fn from_text_to_launch(
+    path: &Path,
+    text: &str,
+    sets: &[String],
+    flags: &RawConfig,
+) -> Result<(RunConfig, LaunchConfig), ConfigError> {
     let mut layers = vec![Layer::file(path, text)?];
     for set in sets {
         layers.push(Layer::set(set)?);
@@ -84,7 +107,7 @@ pub fn from_text(path: &Path, text: &str, sets: &[String], flags: &RawConfig) ->
         message: one_line(error.message()),
     };
     let raw: RawConfig = merged.try_into().map_err(malformed)?;
-    raw.resolve().map_err(|problem| {
+    raw.resolve_to_launch().map_err(|problem| {
         let place = layers.iter().rev().find_map(|layer| layer.place_of(problem.key()));
         ConfigError::Invalid {
             place: place.unwrap_or_else(|| path.display().to_string()),

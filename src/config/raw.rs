@@ -2,6 +2,7 @@
 //! published settings (METHOD.md).
 
 use super::check::Invalid;
+use super::launch::{LaunchConfig, RawLaunch};
 use super::resolved::{
     ActorConfig, LearnerConfig, Mode, OfflineConfig, OptimizerConfig, ReplayConfig, Replayed, RunConfig, TaskConfig,
     TrainConfig, limiter_sizes,
@@ -52,6 +53,7 @@ mirror! {
         actor: RawActor,
         learner: RawLearner,
         offline: RawOffline,
+        launch: RawLaunch,
     }
     /// Mirrors [`TaskConfig`].
     RawTask {
@@ -184,6 +186,14 @@ impl RawConfig {
     /// # Errors
     /// The first value that is not allowed, or a missing or unknown task name.
     pub fn resolve(self) -> Result<RunConfig, Invalid> {
+        Ok(self.resolve_to_launch()?.0)
+    }
+
+    /// As [`RawConfig::resolve`], with what is asked of a scheduler.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resolve_to_launch(self) -> Result<(RunConfig, LaunchConfig), Invalid> {
         let kind = self.task.kind()?;
         let published = kind.published.clone();
         let conditioning = self.policy.conditioning.unwrap_or(Conditioning::Logit);
@@ -201,7 +211,8 @@ impl RawConfig {
             offline: self.offline.resolve(&published),
         };
         config.check()?;
-        Ok(config)
+        let launch = self.launch.resolve(&config)?;
+        Ok((config, launch))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::checkpoint::CheckpointError;
 use crate::config::{ConfigError, Invalid};
 use crate::env::EnvError;
 use crate::experiment::ExperimentError;
+use crate::launch::LaunchError;
 use crate::policy::BackendError;
 use crate::process::{self, BAD_INPUT, FAILED};
 use crate::protocol::secure::KeyFileError;
@@ -83,6 +84,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<ImportError>()
             || cause.is::<KeyFileError>()
             || cause.downcast_ref().is_some_and(ExperimentError::is_bad_input)
+            || cause.downcast_ref().is_some_and(LaunchError::is_bad_input)
             || matches!(cause.downcast_ref(), Some(BackendError::Device(_)))
     };
     if error.chain().any(is_input) { BAD_INPUT } else { FAILED }

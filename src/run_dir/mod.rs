@@ -189,7 +189,8 @@ fn refuse_foreign(paths: &RunPaths) -> Result<(), RunDirError> {
             .map_err(|source| RunDirError::io("listing", paths.root(), source))?
             .file_name();
         match name.to_str() {
-            Some(LOCK | "run.toml.part") => (),
+            // What `thermoflow launch` puts there before the learner starts.
+            Some(LOCK | "run.toml.part" | "launch.json" | "launch.json.part" | "launch") => (),
             Some("run.toml") => return Err(RunDirError::Exists(paths.root().into())),
             _ => foreign.push(name.to_string_lossy().into_owned()),
         }

@@ -1,0 +1,177 @@
+//! The jobs of a run: their commands and what they need.
+
+use super::{LaunchError, LaunchPaths};
+use crate::config::{JobConfig, LaunchConfig};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// How long an actor looks for its learner, seconds: a learner that was put back into the queue comes back in its time.
+const GIVE_UP_AFTER: u32 = 86_400;
+
+/// A word of a command line, or a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    /// The same in every task of a job.
+    Text(String),
+    /// Followed by the number of the actor.
+    Numbered(String),
+}
+
+impl From<&str> for Word {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+/// Where the key comes from; never what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Key {
+    /// A file that every node has.
+    File(PathBuf),
+    /// The environment of whoever submits, which the scheduler passes on.
+    Environment,
+}
+
+/// The programs, at the same place on every node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Programs {
+    /// `thermoflow`.
+    pub thermoflow: PathBuf,
+    /// `thermoflow-learner`.
+    pub learner: PathBuf,
+    /// `thermoflow-actor`.
+    pub actor: PathBuf,
+}
+
+/// What a plan is made of.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// Names the jobs; unique among the user's.
+    pub id: &'a str,
+    /// Of the run; absolute.
+    pub paths: &'a LaunchPaths,
+    /// The programs.
+    pub programs: &'a Programs,
+    /// Where they are started.
+    pub working_dir: &'a Path,
+    /// The key.
+    pub key: &'a Key,
+    /// Where the learner listens.
+    pub bind: &'a str,
+    /// The run's objects are scored by a program of the user's.
+    pub allow_programs: bool,
+    /// What is asked of the scheduler.
+    pub config: &'a LaunchConfig,
+}
+
+/// A job: one program, once or many times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its name in the queue.
+    pub name: String,
+    /// Program and arguments.
+    pub command: Vec<Word>,
+    /// The file that gets what it says.
+    pub log: Word,
+    /// What it needs.
+    pub resources: JobConfig,
+}
+
+/// Everything that a launch starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The command that keeps a program within a job of a scheduler: `thermoflow`.
+    pub keeper: String,
+    /// Where programs are started.
+    pub working_dir: String,
+    /// The run directory.
+    pub run_dir: String,
+    /// Account that is charged.
+    pub account: Option<String>,
+    /// Environment modules.
+    pub modules: Vec<String>,
+    /// Where the key comes from.
+    pub key: Key,
+    /// The learner.
+    pub learner: Job,
+    /// The actors; every one has a number.
+    pub actor: Job,
+}
+
+impl Plan {
+    /// The plan of a run.
+    ///
+    /// # Errors
+    /// A path that is no text.
+    pub fn new(request: &Request<'_>) -> Result<Self, LaunchError> {
+        Ok(Self {
+            keeper: text(&request.programs.thermoflow)?,
+            working_dir: text(request.working_dir)?,
+            run_dir: text(request.paths.run_dir())?,
+            account: request.config.slurm.account.clone(),
+            modules: request.config.slurm.modules.clone(),
+            key: request.key.clone(),
+            learner: learner(request)?,
+            actor: actor(request)?,
+        })
+    }
+}
+
+/// The names that jobs of a launch have, the learner's first.
+pub(super) fn names(id: &str) -> [String; 2] {
+    ["learner", "actor"].map(|kind| format!("tf-{id}-{kind}"))
+}
+
+fn learner(request: &Request<'_>) -> Result<Job, LaunchError> {
+    let paths = request.paths;
+    let mut command = vec![text(&request.programs.learner)?, text(&paths.config())?];
+    let mut add = |flag: &str, value: String| command.extend([flag.to_owned(), value]);
+    add("--run-dir", text(paths.run_dir())?);
+    add("--bind", request.bind.into());
+    add("--address-file", text(&paths.address())?);
+    if let Key::File(path) = request.key {
+        add("--key-file", text(path)?);
+    }
+    let [name, _] = names(request.id);
+    Ok(Job {
+        name,
+        command: command.into_iter().map(Word::Text).collect(),
+        log: Word::Text(text(&paths.logs().join("learner.log"))?),
+        resources: request.config.slurm.learner.clone(),
+    })
+}
+
+fn actor(request: &Request<'_>) -> Result<Job, LaunchError> {
+    let paths = request.paths;
+    let numbered = |dir: PathBuf| Ok(Word::Numbered(text(&dir.join("actor-"))?));
+    let mut command: Vec<Word> = vec![Word::Text(text(&request.programs.actor)?)];
+    command.extend(["--name".into(), Word::Numbered("actor-".into())]);
+    command.extend(["--connect-file".into(), Word::Text(text(&paths.address())?)]);
+    command.extend(["--outbox".into(), numbered(paths.outboxes())?]);
+    command.extend(["--give-up-after".into(), Word::Text(GIVE_UP_AFTER.to_string())]);
+    if request.config.ledger {
+        command.extend(["--ledger".into(), numbered(paths.ledgers())?]);
+    }
+    if let Key::File(path) = request.key {
+        command.extend(["--key-file".into(), Word::Text(text(path)?)]);
+    }
+    if request.allow_programs {
+        command.push("--allow-programs".into());
+    }
+    let [_, name] = names(request.id);
+    Ok(Job {
+        name,
+        command,
+        log: numbered(paths.logs())?,
+        resources: request.config.slurm.actor.clone(),
+    })
+}
+
+/// A path as text that a script can hold.
+fn text(path: &Path) -> Result<String, LaunchError> {
+    let text = path.to_str().filter(|text| !text.chars().any(char::is_control));
+    text.map(str::to_owned)
+        .ok_or_else(|| LaunchError::Unwritable(path.into()))
+}

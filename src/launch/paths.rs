@@ -1,0 +1,64 @@
+//! Where in a run directory the parts of a launch are.
+
+use std::path::{Path, PathBuf};
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaunchPaths(PathBuf);
+
+impl LaunchPaths {
+    /// Of the run in `run_dir`.
+    pub fn new(run_dir: impl Into<PathBuf>) -> Self {
+        Self(run_dir.into())
+    }
+
+    /// The run directory.
+    pub fn run_dir(&self) -> &Path {
+        &self.0
+    }
+
+    /// What was launched.
+    pub fn record(&self) -> PathBuf {
+        self.0.join("launch.json")
+    }
+
+    /// Everything else.
+    pub fn dir(&self) -> PathBuf {
+        self.0.join("launch")
+    }
+
+    /// The configuration as it was when the run was launched.
+    pub fn config(&self) -> PathBuf {
+        self.dir().join("config.toml")
+    }
+
+    /// Where the learner writes its address.
+    pub fn address(&self) -> PathBuf {
+        self.dir().join("address")
+    }
+
+    /// What programs say; one file each.
+    pub fn logs(&self) -> PathBuf {
+        self.dir().join("logs")
+    }
+
+    /// What actors made and is not yet known to be safe; a directory each.
+    pub fn outboxes(&self) -> PathBuf {
+        self.dir().join("outbox")
+    }
+
+    /// What actors say they made (`launch.ledger`); a file each.
+    pub fn ledgers(&self) -> PathBuf {
+        self.dir().join("ledger")
+    }
+
+    /// Held while somebody launches, scales or stops the run.
+    pub fn lock(&self) -> PathBuf {
+        self.dir().join("lock")
+    }
+
+    /// A script that was submitted.
+    pub fn script(&self, kind: &str) -> PathBuf {
+        self.dir().join(format!("{kind}.sh"))
+    }
+}

@@ -1,0 +1,167 @@
+use super::queue::{Who, parse};
+use super::scale::{Change, change};
+use super::script::{Script, ranges};
+use super::{Key, LaunchError, LaunchPaths, Plan, Programs, Record, Request};
+use crate::config::{JobConfig, LaunchConfig, SlurmConfig};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+fn plan(run_dir: &str, gres: Option<&str>) -> Plan {
+    let job = JobConfig {
+        partition: Some("gpu".into()),
+        time: Some("1:00:00".into()),
+        cpus: 2,
+        memory: None,
+        gres: gres.map(Into::into),
+        extra: vec!["--qos=long".into()],
+    };
+    let actor = JobConfig {
+        gres: None,
+        ..job.clone()
+    };
+    let slurm = SlurmConfig {
+        account: Some("lab".into()),
+        modules: vec!["cuda/13".into()],
+        learner: job,
+        actor,
+    };
+    let config = LaunchConfig { ledger: true, slurm };
+    let bin = Path::new("/opt/tf/bin");
+    let programs = Programs {
+        thermoflow: bin.join("thermoflow"),
+        learner: bin.join("thermoflow-learner"),
+        actor: bin.join("thermoflow-actor"),
+    };
+    let request = Request {
+        id: "1a2b",
+        paths: &LaunchPaths::new(run_dir),
+        programs: &programs,
+        working_dir: Path::new("/home/me"),
+        key: &Key::File("/home/me/it's a key".into()),
+        bind: "tcp://0.0.0.0:0",
+        allow_programs: true,
+        config: &config,
+    };
+    Plan::new(&request).unwrap()
+}
+
+/// The words of the last line, as a shell reads them.
+fn words(script: &str) -> Vec<String> {
+    shlex::split(script.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn the_learner_s_script_asks_for_what_was_configured_and_survives_its_time_limit() {
+    let script = Script::learner(&plan("/runs/a b", Some("gpu:1"))).unwrap().to_string();
+    assert!(script.starts_with("#!/bin/bash\n#SBATCH --job-name=tf-1a2b-learner\n"));
+    for line in [
+        "#SBATCH --requeue",
+        "#SBATCH --signal=B:USR1@120",
+        "#SBATCH --account=lab",
+        "#SBATCH --partition=gpu",
+        "#SBATCH --gres=gpu:1",
+        "#SBATCH --qos=long",
+        "#SBATCH --output='/runs/a b/launch/logs/learner.log'",
+        "module load cuda/13",
+    ] {
+        assert!(script.lines().any(|found| found == line), "{line} in {script}");
+    }
+    let words = words(&script);
+    let keep = [
+        "exec",
+        "/opt/tf/bin/thermoflow",
+        "launch",
+        "keep",
+        "--resume-if",
+        "/runs/a b/run.toml",
+        "--",
+    ];
+    assert_eq!(words[..7], keep);
+    let key = words.iter().position(|word| word == "--key-file").unwrap();
+    assert_eq!(words[key + 1], "/home/me/it's a key", "quotes in names are kept");
+}
+
+#[test]
+fn actors_are_an_array_each_with_its_own_outbox_and_no_part_of_the_learner_s_needs() {
+    let script = Script::actors(&plan("/runs/50%", Some("gpu:1")), &[0, 1, 2, 5])
+        .unwrap()
+        .to_string();
+    assert!(
+        script.contains("#SBATCH --array=0-2,5\n") && !script.contains("--gres"),
+        "{script}"
+    );
+    assert!(
+        script.contains("--output=/runs/50%%/launch/logs/actor-%a\n"),
+        "{script}"
+    );
+    let words = words(&script);
+    for pair in [
+        ["--name", "actor-$SLURM_ARRAY_TASK_ID"],
+        ["--outbox", "/runs/50%/launch/outbox/actor-$SLURM_ARRAY_TASK_ID"],
+        ["--ledger", "/runs/50%/launch/ledger/actor-$SLURM_ARRAY_TASK_ID"],
+    ] {
+        assert!(words.windows(2).any(|found| found == pair), "{pair:?} in {words:?}");
+    }
+    assert!(words.contains(&"--allow-programs".into()));
+}
+
+#[test]
+fn numbers_are_written_as_ranges() {
+    assert_eq!(ranges(&[3]), "3");
+    assert_eq!(ranges(&[0, 1, 2, 4, 6, 7]), "0-2,4,6-7");
+}
+
+#[test]
+fn the_lowest_free_numbers_start_and_the_highest_stop() {
+    let live = BTreeSet::from([0, 2, 3]);
+    let starts = |start: &[u32]| Change {
+        start: start.into(),
+        stop: vec![],
+    };
+    assert_eq!(change(&live, 3), starts(&[]));
+    assert_eq!(change(&live, 6), starts(&[1, 4, 5]));
+    let stops = Change {
+        start: vec![],
+        stop: vec![2, 3],
+    };
+    assert_eq!(change(&live, 1), stops);
+}
+
+#[test]
+fn the_queue_tells_who_runs_where() {
+    let names = ["tf-1-learner".to_owned(), "tf-1-actor".to_owned()];
+    let text = "\
+12|tf-1-learner|RUNNING|n1|1:02|None
+13_0|tf-1-actor|RUNNING|n2|1:00|None
+13_1|tf-1-actor|CANCELLED|n3|0:10|None
+14_1|tf-1-actor|PENDING||0:00|Resources
+14_2|tf-1-actor|FAILED|n3|0:01|NonZeroExitCode
+9_0|other|RUNNING|n3|5:00|None
+";
+    let tasks = parse(text, &names).unwrap();
+    assert_eq!(tasks.len(), 4);
+    assert_eq!(tasks[&Who::Learner].node, "n1");
+    assert_eq!(tasks[&Who::Actor(1)].job, "14_1", "the live one of two");
+    assert_eq!(tasks[&Who::Actor(1)].reason, "Resources");
+    assert!(!tasks[&Who::Actor(2)].is_live() && tasks[&Who::Actor(0)].is_live());
+    for line in ["12|tf-1-learner|RUNNING", "12|tf-1-actor|RUNNING|n1|1:02|None"] {
+        assert!(matches!(parse(line, &names), Err(LaunchError::Queue(_))), "{line}");
+    }
+}
+
+#[test]
+fn the_record_is_read_back_and_what_is_none_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = LaunchPaths::new(dir.path());
+    assert!(matches!(Record::read(&paths), Err(LaunchError::NotLaunched(_))));
+    let record = Record::new("1a2b", plan("/runs/a", None), 3);
+    record.write(&paths).unwrap();
+    assert_eq!(Record::read(&paths).unwrap(), record);
+    let text = std::fs::read_to_string(paths.record()).unwrap();
+    std::fs::write(paths.record(), text.replace("\"version\": 1", "\"version\": 2")).unwrap();
+    let error = Record::read(&paths).unwrap_err();
+    assert!(
+        error.is_bad_input() && error.to_string().contains("version is 2"),
+        "{error}"
+    );
+}
