@@ -14,6 +14,7 @@ pub mod experiment;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
 pub mod lock;
+pub mod logging;
 pub mod metrics;
 pub mod objective;
 pub mod offline;
