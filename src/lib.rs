@@ -15,6 +15,7 @@ pub mod experiment;
 pub mod hostile;
 pub mod launch;
 pub mod lock;
+pub mod logging;
 pub mod metrics;
 pub mod objective;
 pub mod offline;

@@ -1,9 +1,8 @@
 //! What the programs share about being processes: how they are asked to stop. Nothing of what they do.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::process::ExitCode;
 use tokio::sync::oneshot;
-use tracing_subscriber::EnvFilter;
 
 /// Exit code of a program that failed.
 pub const FAILED: u8 = 1;
@@ -44,20 +43,6 @@ pub fn stop_requested(watch_stdin: bool) -> std::io::Result<impl Future<Output =
             std::future::pending().await
         }
     })
-}
-
-/// Starts logging to stderr, coloured on a terminal.
-///
-/// # Panics
-/// When logging was started before.
-pub fn log_to_stderr(filter: EnvFilter) {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        // A closed stderr must not end the program: complaining about it would panic.
-        .log_internal_errors(false)
-        .with_writer(std::io::stderr)
-        .init();
 }
 
 /// The name of this machine, as it calls itself.

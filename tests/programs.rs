@@ -31,6 +31,8 @@ mod readers;
 mod security;
 #[path = "programs/train.rs"]
 mod train;
+#[path = "programs/watch.rs"]
+mod watch;
 
 use std::process::{Command, Output};
 

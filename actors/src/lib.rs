@@ -7,6 +7,7 @@ mod ledger;
 mod link;
 mod outbox;
 mod run;
+mod watched;
 mod worker;
 
 pub use outbox::OutboxError;

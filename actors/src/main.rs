@@ -5,10 +5,12 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use thermoflow::logging::{self, FORMAT_VARIABLE, LogFormat};
 use thermoflow::process;
 use thermoflow::protocol::address::Address;
 use thermoflow::protocol::secure::{KEY_VARIABLE, KeySource};
 use thermoflow_actors::{ActorError, Learner, Settings, run};
+use thermoflow_watch::Listen;
 use tracing_subscriber::EnvFilter;
 
 /// Rolls out trajectories for a learner. It needs an address; everything else comes from there.
@@ -43,9 +45,17 @@ struct Args {
     /// started again with it, it delivers that first
     #[arg(long, value_name = "DIR")]
     outbox: Option<PathBuf>,
+    /// Show metrics to Prometheus at http://ADDRESS:PORT/metrics; a PORT alone is on loopback, port 0 takes a free one and
+    /// says so in the log. Whoever reaches the address may read them: there is no key, and no secret in them
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<Listen>,
     /// File that gets a line of JSON for whatever was made or acknowledged, to compare with the replay
     #[arg(long, value_name = "PATH")]
     ledger: Option<PathBuf>,
+    /// Log lines for people (text), or a JSON object a line with run, actor and policy version (json) [default: the
+    /// environment's THERMOFLOW_LOG_FORMAT, else text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
     /// Stop when standard input ends (set by programs that start this one)
     #[arg(long, hide = true)]
     watch_stdin: bool,
@@ -75,8 +85,13 @@ fn parse_name(text: &str) -> Result<String, String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,thermoflow_actors=info"));
-    process::log_to_stderr(filter);
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,thermoflow_actors=info,thermoflow_watch=info"));
+    let format = LogFormat::given(args.log_format, std::env::var(FORMAT_VARIABLE).ok());
+    logging::log_to_stderr(filter, *format.as_ref().unwrap_or(&LogFormat::Text));
+    if let Err(error) = format {
+        return process::report(&error.into(), true);
+    }
     match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -102,6 +117,7 @@ fn start(args: Args) -> anyhow::Result<()> {
         give_up: Duration::from_secs(args.give_up_after),
         outbox: args.outbox,
         ledger: args.ledger,
+        metrics: args.metrics_listen,
     };
     // One thread: the network task waits nearly always, and the roller has a thread of its own.
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -3,6 +3,7 @@
 use crate::ledger::Ledger;
 use crate::link::{Link, OpenError, Opened};
 use crate::outbox::{Outbox, OutboxError};
+use crate::watched::{self, Watched};
 use crate::worker::{Command, Overrides, Rolled, WorkError, Worker};
 use std::fmt;
 use std::future::pending;
@@ -11,12 +12,14 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use thermoflow::logging;
 use thermoflow::process;
 use thermoflow::protocol::address::{Address, AddressError};
 use thermoflow::protocol::secure::{KeyFileError, KeySource, Refusal};
 use thermoflow::protocol::{ActorAction, ActorEvent, ActorSession, Exit, Hello, WireError, decode_to_actor, encode};
 use thermoflow::random::{Purpose, Stream};
 use thermoflow::units::{Incarnation, Seq};
+use thermoflow_watch::{Endpoint, Listen, WatchError};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 
@@ -75,6 +78,8 @@ pub struct Settings {
     pub outbox: Option<PathBuf>,
     /// A file that gets a line for whatever is made or acknowledged.
     pub ledger: Option<PathBuf>,
+    /// Where Prometheus may ask for metrics.
+    pub metrics: Option<Listen>,
 }
 
 /// Why an actor failed.
@@ -108,6 +113,9 @@ pub enum ActorError {
         /// What it said.
         refusal: Refusal,
     },
+    /// Nowhere to show metrics.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     /// An address that is not allowed.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -131,7 +139,7 @@ impl ActorError {
     pub fn is_hopeless(&self) -> bool {
         match self {
             Self::Work(error) => error.is_hopeless(),
-            Self::KeyRefused { .. } | Self::Address(_) | Self::Key(_) => true,
+            Self::KeyRefused { .. } | Self::Address(_) | Self::Key(_) | Self::Watch(_) => true,
             Self::Outbox(OutboxError::Held { .. }) => true,
             Self::Thread(_) | Self::Outbox(_) | Self::Ledger(..) | Self::Refused { .. } | Self::GaveUp { .. } => false,
         }
@@ -151,6 +159,13 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     if let Learner::At(address) = &settings.learner {
         check(address, settings.key.is_some())?;
     }
+    logging::set_actor(&settings.name);
+    let mut registry = watched::registry(settings.outbox.as_deref());
+    let watched = Watched::new(&mut registry);
+    let _serving = match settings.metrics {
+        Some(listen) => Some(Endpoint::bind(listen).await?.serve(registry)),
+        None => None,
+    };
     let fresh = Incarnation(rand::random());
     let (incarnation, left, disk) = match &settings.outbox {
         Some(path) => {
@@ -190,6 +205,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         worker,
         acknowledged,
         ledger,
+        watched,
         started,
         link: None,
         opening: None,
@@ -243,6 +259,7 @@ struct Actor {
     /// Tells the outbox on the disk what it may forget.
     acknowledged: Arc<AtomicU64>,
     ledger: Option<Ledger>,
+    watched: Watched,
     started: Instant,
     link: Option<Link>,
     opening: Option<Opening>,
@@ -269,7 +286,9 @@ impl Actor {
                 }
                 _ = ticks.tick() => ActorEvent::Tick,
             };
-            if let Some(exit) = self.handle(event).await {
+            let handled = self.handle(event).await;
+            self.watched.set(&self.session, self.link.is_some());
+            if let Some(exit) = handled {
                 return (exit, false);
             }
         }
@@ -359,13 +378,18 @@ impl Actor {
                 attachment,
             } => {
                 info!(run, task = config.task.name, mode = ?config.train.mode, "welcomed by the learner");
+                logging::set_run(&run);
+                self.watched.welcomed(&run, &config);
                 Command::Configure {
                     run,
                     config,
                     attachment,
                 }
             }
-            ActorAction::Load { version, data } => Command::Load { version, data },
+            ActorAction::Load { version, data } => {
+                logging::set_version(version);
+                Command::Load { version, data }
+            }
             ActorAction::Roll(request) => Command::Roll(request),
         };
         // A worker that has stopped says why by itself.

@@ -10,6 +10,7 @@ use thermoflow::replay::{LimiterError, StoreError};
 use thermoflow::run_dir::RunDirError;
 use thermoflow::task::TaskError;
 use thermoflow::trainer::TrainError;
+use thermoflow_watch::WatchError;
 
 /// Why a learner could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,9 @@ pub enum LearnerError {
     /// Offline mode: no data set.
     #[error("there is nothing to train on")]
     Offline(#[from] OfflineError),
+    /// Nowhere to show metrics.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     /// A file or thread.
     #[error("{0} failed")]
     Io(&'static str, #[source] std::io::Error),
@@ -71,7 +75,7 @@ impl LearnerError {
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::Config(_) | Self::Task(_) | Self::Offline(_) | Self::Foreign { .. } | Self::Bind { .. } => true,
-            Self::Address(_) | Self::Key(_) => true,
+            Self::Address(_) | Self::Key(_) | Self::Watch(_) => true,
             Self::RunDir(error) => !matches!(error, RunDirError::Io { .. }),
             Self::Device(error) => matches!(error, BackendError::Device(_)),
             Self::Training(error) => error.downcast_ref::<LimiterError>().is_some(),

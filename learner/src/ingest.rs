@@ -4,9 +4,10 @@
 
 use crate::network::ToNetwork;
 use crate::training::ToTrainer;
+use crate::watched::IngestNumbers;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::env::Environment;
 use thermoflow::protocol::Commit;
@@ -50,6 +51,7 @@ pub(crate) struct Ingest {
     pub network: mpsc::Sender<ToNetwork>,
     /// Async mode only.
     pub training: Option<Sender<ToTrainer>>,
+    pub watched: IngestNumbers,
 }
 
 impl Ingest {
@@ -102,7 +104,9 @@ impl Ingest {
             self.received(commit, now, &mut rows);
         }
         if !rows.is_empty() {
+            let began = Instant::now();
             self.store.commit(&rows)?;
+            self.watched.committed(rows.len(), began.elapsed());
         }
         for committed in done {
             // The network is gone when the learner is stopping; what is committed stays committed.
@@ -125,6 +129,8 @@ impl Ingest {
         rows.extend(commit.rows.into_iter().map(|(seq, trajectory)| {
             let PolicyVersion(newest) = newest.unwrap_or_default();
             let staleness = newest.saturating_sub(trajectory.policy_version.0);
+            let trainable = staleness <= self.max_staleness;
+            self.watched.came(staleness, trainable);
             let object = self
                 .env
                 .object_of(&trajectory.actions)
@@ -135,7 +141,7 @@ impl Ingest {
                 seq,
                 staleness,
                 received_us,
-                trainable: staleness <= self.max_staleness,
+                trainable,
                 object: self.env.format(&object),
                 trajectory,
             }
@@ -152,6 +158,7 @@ fn now_us() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watched::Watched;
     use thermoflow::config::RawConfig;
     use thermoflow::rollout::Trajectory;
     use thermoflow::task::Task;
@@ -192,6 +199,7 @@ mod tests {
             inbox,
             network,
             training: None,
+            watched: Watched::by_nobody().ingest,
         };
         requests.try_send(ToIngest::Commit(commit(y))).unwrap();
         drop(requests);

@@ -1,7 +1,7 @@
 //! The learner program as a library: it listens for actors, keeps what they send, and trains on it.
 //!
 //! `router` speaks ZeroMQ, `network` feeds the fleet's state machine, `ingest` commits, `training` trains, `startup`
-//! resumes. Each has one task or thread of its own; bounded channels lie between. [`run()`] puts them together.
+//! resumes, `watched` is what Prometheus is shown. Each of the first four has one task or thread of its own; bounded channels lie between. [`run()`] puts them together.
 
 pub mod bench;
 mod error;
@@ -12,6 +12,7 @@ mod run;
 mod startup;
 pub mod training;
 mod versions;
+mod watched;
 
 pub use error::LearnerError;
 #[cfg(fuzzing)]

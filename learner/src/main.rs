@@ -5,10 +5,12 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use thermoflow::config::{self, RawConfig};
+use thermoflow::logging::{self, FORMAT_VARIABLE, LogFormat};
 use thermoflow::process;
 use thermoflow::protocol::address::Address;
 use thermoflow::protocol::secure::{KEY_VARIABLE, KeySource};
 use thermoflow_learner::{LearnerError, Settings, run};
+use thermoflow_watch::Listen;
 use tracing::info;
 use tracing_subscriber::EnvFilter;
 
@@ -49,9 +51,17 @@ struct Args {
     /// File that gets the address once actors may come
     #[arg(long, value_name = "PATH")]
     address_file: Option<PathBuf>,
+    /// Show metrics to Prometheus at http://ADDRESS:PORT/metrics; a PORT alone is on loopback, port 0 takes a free one and
+    /// says so in the log. Whoever reaches the address may read them: there is no key, and no secret in them
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<Listen>,
     /// Print progress as JSON lines
     #[arg(long)]
     progress: bool,
+    /// Log lines for people (text), or a JSON object a line with run, actor and policy version (json) [default: the
+    /// environment's THERMOFLOW_LOG_FORMAT, else text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
     /// Stop when standard input ends (set by programs that start this one)
     #[arg(long, hide = true)]
     watch_stdin: bool,
@@ -68,8 +78,13 @@ RUST_LOG sets what is logged.";
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,thermoflow_learner=info"));
-    process::log_to_stderr(filter);
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,thermoflow_learner=info,thermoflow_watch=info"));
+    let format = LogFormat::given(args.log_format, std::env::var(FORMAT_VARIABLE).ok());
+    logging::log_to_stderr(filter, *format.as_ref().unwrap_or(&LogFormat::Text));
+    if let Err(error) = format {
+        return process::report(&error.into(), true);
+    }
     match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -97,6 +112,7 @@ fn start(args: Args) -> anyhow::Result<()> {
         key: KeySource::given(args.key_file, std::env::var_os(KEY_VARIABLE)).map_err(LearnerError::from)?,
         address_file: args.address_file,
         progress: args.progress,
+        metrics: args.metrics_listen,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -4,8 +4,9 @@
 //! queue holds senders back through TCP, and heartbeats that wait there are not taken for silence.
 
 use crate::ingest::ToIngest;
-use crate::router::{Incoming, Outgoing, Router};
+use crate::router::{Incoming, OUTGOING, Outgoing, Router};
 use crate::training::ToTrainer;
+use crate::watched::Watched;
 use crossbeam_channel::Sender;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -57,6 +58,8 @@ pub(crate) struct Channels {
     pub training: Sender<ToTrainer>,
     /// Renewed every [`TICK`].
     pub report: watch::Sender<FleetReport>,
+    /// What is shown to those who watch, renewed as often.
+    pub watched: Watched,
 }
 
 /// Serves until it is told to stop, or the run is over and the actors know it, or no thread is left to serve.
@@ -206,7 +209,40 @@ impl Network {
             self.present = present;
         }
         report.rejected = self.router.rejected();
+        self.show(&report);
         self.channels.report.send_replace(report);
+    }
+
+    fn show(&mut self, report: &FleetReport) {
+        let Channels {
+            inbox,
+            ingest,
+            training,
+            watched,
+            ..
+        } = &mut self.channels;
+        watched.fleet.set(report);
+        let waiting = |sender: &mpsc::Sender<Outgoing>| sender.max_capacity() - sender.capacity();
+        let outgoing = self
+            .connections
+            .values()
+            .map(|connection| waiting(&connection.outgoing));
+        let (incoming, most_incoming) = self.router.waiting();
+        let queues = [
+            ("network", inbox.len(), inbox.max_capacity()),
+            (
+                "ingest",
+                ingest.max_capacity() - ingest.capacity(),
+                ingest.max_capacity(),
+            ),
+            ("training", training.len(), training.capacity().unwrap_or_default()),
+            ("incoming", incoming, most_incoming),
+            // The fullest of the connections'.
+            ("outgoing", outgoing.max().unwrap_or_default(), OUTGOING),
+        ];
+        for (queue, length, capacity) in queues {
+            watched.queues.set(queue, length, capacity);
+        }
     }
 
     fn handle(&mut self, event: FleetEvent) {
@@ -226,7 +262,10 @@ impl Network {
                         self.connections.remove(&route);
                     }
                 }
-                FleetAction::SendWeights(route) => self.send(route, self.weights.clone(), &mut stuck),
+                FleetAction::SendWeights(route) => {
+                    self.channels.watched.weights.sent(self.weights.len());
+                    self.send(route, self.weights.clone(), &mut stuck);
+                }
                 FleetAction::Commit(commit) => {
                     // There is room: it was asked for before reading. The ingest thread is gone only when it failed,
                     // and then the learner is about to end.

@@ -7,6 +7,7 @@ use crate::router::{Bound, Door};
 use crate::startup::{self, Started};
 use crate::training::{self, End, FromTrainer, Setup};
 use crate::versions::Versions;
+use crate::watched::{self, Watched};
 use crossbeam_channel::{Receiver, bounded};
 use serde_json::json;
 use std::io::Write;
@@ -14,12 +15,14 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::durable;
+use thermoflow::logging;
 use thermoflow::process;
 use thermoflow::protocol::address::{Address, AddressError};
 use thermoflow::protocol::secure::KeySource;
 use thermoflow::protocol::{Blob, Fleet, FleetReport, FleetSettings, ToActor, encode};
 use thermoflow::task::{self, Task};
 use thermoflow::units::PolicyVersion;
+use thermoflow_watch::{Endpoint, Listen};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
@@ -49,6 +52,8 @@ pub struct Settings {
     pub address_file: Option<PathBuf>,
     /// Lines of progress on standard output.
     pub progress: bool,
+    /// Where Prometheus may ask for metrics.
+    pub metrics: Option<Listen>,
 }
 
 /// Trains until all rounds are done or `shutdown` resolves.
@@ -67,6 +72,10 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     };
     let bound = Bound::new(&settings.bind).await.map_err(bind)?;
     let address = advertised(&settings, bound.address())?;
+    let endpoint = match settings.metrics {
+        Some(listen) => Some(Endpoint::bind(listen).await?),
+        None => None,
+    };
     let started = startup::start(&settings.run_dir, &config, &task, settings.resume)?;
     let mode = config.train.mode;
     let Started {
@@ -80,9 +89,14 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     } = started;
 
     let run = run_dir.record().run_id.clone();
+    logging::set_run(&run);
     if let Some(key) = &settings.key {
         key.check_outside(&settings.run_dir)?;
     }
+    let mut registry = watched::registry(&run, &config, &settings.run_dir);
+    let watched = Watched::new(&mut registry);
+    watched.ingest.start_at(store.counts()?.trajectories);
+    let _serving = endpoint.map(|endpoint| endpoint.serve(registry));
     let router = bound.open(Door::new(&run, settings.key.clone())?);
     announce(&settings, &address, &run, state.round)?;
     let first_round = state.round;
@@ -111,6 +125,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         inbox: ingest_inbox,
         network: to_network.clone(),
         training: (mode == Mode::Async).then(|| to_trainer.clone()),
+        watched: watched.ingest.clone(),
     };
     let ingest = spawn("ingest", move || ingest.run())?;
     let relay = Relay {
@@ -118,6 +133,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         versions: (mode == Mode::Async).then_some(versions),
         progress: settings.progress,
         complete: false,
+        watched: watched.clone(),
     };
     let relay = spawn("relay", move || relay.run(&trainer_says))?;
     let setup = Setup {
@@ -139,6 +155,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         ingest: to_ingest,
         training: to_trainer,
         report,
+        watched,
     };
     let stopping = async move {
         shutdown.await;
@@ -237,6 +254,7 @@ struct Relay {
     progress: bool,
     /// Training said that all rounds are done.
     complete: bool,
+    watched: Watched,
 }
 
 /// However passing on ends, by an error or a panic too, the network must hear of it: it would serve for ever.
@@ -255,6 +273,7 @@ impl Relay {
     fn run(mut self, from: &Receiver<FromTrainer>) {
         let mut newest = None;
         for message in from {
+            self.watched.queues.set("trainer_says", from.len(), FROM_TRAINER);
             let passed_on = match message {
                 FromTrainer::Publish {
                     version,
@@ -263,6 +282,10 @@ impl Relay {
                 } => {
                     newest = Some(version);
                     self.publish(version, progress, data.to_vec())
+                }
+                FromTrainer::Report(row) => {
+                    self.watched.training.set(&row);
+                    true
                 }
                 FromTrainer::StartRound(round) => self.tell(ToNetwork::StartRound(round)),
                 FromTrainer::Progress(line) => {
@@ -294,6 +317,8 @@ impl Relay {
             progress,
             data: Blob(data),
         });
+        self.watched.weights.published(message.len());
+        logging::set_version(version);
         self.tell(ToNetwork::Publish { version, message })
     }
 

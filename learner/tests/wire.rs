@@ -53,6 +53,7 @@ impl Learner {
             key,
             address_file: Some(address_file.clone()),
             progress: false,
+            metrics: None,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(run(settings, async {

@@ -13,8 +13,9 @@ use crate::config::{ConfigError, Invalid};
 use crate::env::EnvError;
 use crate::experiment::ExperimentError;
 use crate::launch::LaunchError;
+use crate::logging::{self, LogFormat};
 use crate::policy::BackendError;
-use crate::process::{self, BAD_INPUT, FAILED};
+use crate::process::{BAD_INPUT, FAILED};
 use crate::protocol::secure::KeyFileError;
 use crate::scoring::ScoringError;
 use crate::task::TaskError;
@@ -100,7 +101,7 @@ fn start_logging(default_log: &str) -> anyhow::Result<()> {
         }
         _ => EnvFilter::new(default_log),
     };
-    process::log_to_stderr(filter);
+    logging::log_to_stderr(filter, LogFormat::Text);
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use clap::Parser;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use thermoflow::logging::{self, LogFormat};
 use thermoflow::process;
 use thermoflow_learner::bench::{Objects, Settings, run};
 use tracing_subscriber::EnvFilter;
@@ -37,7 +38,8 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    process::log_to_stderr(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    logging::log_to_stderr(filter, LogFormat::Text);
     match measure(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => process::report(&error, false),

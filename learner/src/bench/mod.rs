@@ -8,6 +8,7 @@ use crate::ingest::{self, GROUP, Ingest};
 use crate::network::{self, Channels, TO_NETWORK, ToNetwork};
 use crate::router::{Bound, Door};
 use crate::training::ToTrainer;
+use crate::watched::Watched;
 use actors::Load;
 use anyhow::Context;
 use crossbeam_channel::bounded;
@@ -146,6 +147,7 @@ fn whole_way(
     let (to_ingest, ingest_inbox) = mpsc::channel(ingest::depth(config.train.mode));
     let (to_trainer, trainer_inbox) = bounded(1);
     let (report, _reports) = watch::channel(FleetReport::default());
+    let watched = Watched::by_nobody();
     let ingest = Ingest {
         store: Store::open(path)?,
         env: task.env.clone(),
@@ -153,6 +155,7 @@ fn whole_way(
         inbox: ingest_inbox,
         network: to_network.clone(),
         training: Some(to_trainer.clone()),
+        watched: watched.ingest.clone(),
     };
     let ingest = std::thread::spawn(move || ingest.run());
     let trainer = std::thread::spawn(move || trainer_inbox.iter().filter(is_batch).count() as u64);
@@ -162,6 +165,7 @@ fn whole_way(
         ingest: to_ingest,
         training: to_trainer,
         report,
+        watched,
     };
     let message = encode(&ToActor::Weights {
         version: VERSION,

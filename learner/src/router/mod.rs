@@ -138,6 +138,11 @@ impl Router {
         self.door.rejected()
     }
 
+    /// How many messages of how many at most wait to be handled.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.incoming.len(), self.incoming.max_capacity())
+    }
+
     /// The next thing that happens on any connection.
     pub async fn next(&mut self) -> Incoming {
         match self.incoming.recv().await {

@@ -20,6 +20,7 @@ use std::time::Instant;
 use thermoflow::checkpoint::{self, Checkpoint, TrainerState};
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::durable;
+use thermoflow::metrics::MetricsRow;
 use thermoflow::protocol::{FleetReport, weights};
 use thermoflow::rollout::Trajectory;
 use thermoflow::scoring::ScoreInput;
@@ -56,6 +57,8 @@ pub enum FromTrainer {
     },
     /// Sync mode: a round begins; its weights were published before.
     StartRound(u64),
+    /// A report was written down.
+    Report(Box<MetricsRow>),
     /// A line of progress, as JSON.
     Progress(serde_json::Value),
 }
@@ -257,8 +260,10 @@ impl Training {
         self.recorder.steps(online, replay);
         let last = self.state.round == self.config.train.rounds;
         if last || self.state.round.is_multiple_of(self.config.learner.report_every) {
-            self.recorder
-                .report(&self.state, self.trainer.dataset(), self.inbox.is_full())?;
+            let inbox_full = self.inbox.is_full();
+            let row = self.recorder.report(&self.state, self.trainer.dataset(), inbox_full)?;
+            // As below.
+            let _ = self.outbox.send(FromTrainer::Report(Box::new(row)));
         }
         let replayed = self.state.replay_draws * self.config.replay.batch as u64;
         if self.recorder.is_time_for_a_line(self.state.trajectories + replayed) {

@@ -82,7 +82,7 @@ impl Recorder {
     }
 
     /// Writes a row, and starts the next report.
-    pub fn report(&mut self, state: &TrainerState, data: &Dataset, inbox_full: bool) -> anyhow::Result<()> {
+    pub fn report(&mut self, state: &TrainerState, data: &Dataset, inbox_full: bool) -> anyhow::Result<MetricsRow> {
         let row = self.row(state, data, inbox_full);
         self.log.append(&row)?;
         self.events
@@ -91,7 +91,7 @@ impl Recorder {
         self.staleness.clear();
         self.waited = Duration::ZERO;
         self.reported = (Instant::now(), state.trajectories);
-        Ok(())
+        Ok(row)
     }
 
     fn row(&mut self, state: &TrainerState, data: &Dataset, inbox_full: bool) -> MetricsRow {

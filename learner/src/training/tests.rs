@@ -144,6 +144,7 @@ fn act(
                 let rolled = roll(&mut roller, round);
                 to.send(ToTrainer::Round(round, rolled)).unwrap();
             }
+            Ok(FromTrainer::Report(_)) => {}
             Ok(FromTrainer::Progress(line)) if line["event"] != "finished" => {
                 let goes_on = config.train.mode == Mode::Async && roller.version().is_some();
                 ready = goes_on.then(|| roll(&mut roller, batches));

@@ -227,6 +227,8 @@ async fn read_lines(
     let Some(from) = from else { return last };
     let mut lines = BufReader::new(from).lines();
     while let Ok(Some(line)) = lines.next_line().await {
+        // JSON (THERMOFLOW_LOG_FORMAT) stays JSON; it has the name in it.
+        let prefix = if line.starts_with('{') { "" } else { &prefix };
         last = format!("{prefix}{line}");
         if events.send(event(last.clone())).await.is_err() {
             break;

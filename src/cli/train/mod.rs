@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use thermoflow::config::RawConfig;
 use thermoflow::console::print_json;
 use thermoflow::task::Task;
+use thermoflow_watch::Listen;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,6 +58,11 @@ pub struct Args {
     /// File with a key for the links between learner and actors [default: the environment's THERMOFLOW_KEY, else none]
     #[arg(long, value_name = "PATH")]
     key_file: Option<PathBuf>,
+    /// Show the learner's metrics to Prometheus at http://ADDRESS:PORT/metrics; a PORT alone is on loopback, port 0 takes a
+    /// free one and says so in the log (RUST_LOG=thermoflow_watch=info). Whoever reaches the address may read them: there
+    /// is no key, and no secret in them
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<Listen>,
     /// Go on with the run in --run-dir
     #[arg(long, requires = "run_dir")]
     resume: bool,
@@ -110,6 +116,8 @@ impl Args {
         // The path, never what is in it.
         let key_file = self.key_file.iter();
         key_file.for_each(|path| add("--key-file", path.display().to_string()));
+        let metrics = self.metrics_listen.iter();
+        metrics.for_each(|listen| add("--metrics-listen", listen.to_string()));
         let actors = self
             .actor_device
             .iter()
