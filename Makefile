@@ -18,7 +18,7 @@ MODULES := $(WEB)/node_modules/.package-lock.json
 HAS_NPM := $(shell command -v $(NPM))
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda page build train venv test e2e screenshots faults fuzz lint audit clean
+.PHONY: help libtorch libtorch-cuda page build train venv test e2e screenshots faults cluster-test fuzz lint audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ screenshots: build ## Take the pictures of the page in docs/images
 
 faults: build ## Do all faults to real processes and print the table (minutes; cut links and full disks take root)
 	THERMOFLOW_FAULTS=long cargo test $(CARGO_FLAGS) --test faults $(ARGS) -- --nocapture --test-threads=1
+
+cluster-test: build ## Launch runs on a real Slurm of three nodes, long form (root; apt-get install slurmctld slurmd slurm-client munge)
+	THERMOFLOW_CLUSTER=long cargo test $(CARGO_FLAGS) --test cluster $(ARGS) -- --nocapture --test-threads=1
 
 # No sanitizer: the code is safe Rust, what is looked for are panics, hangs and memory. New inputs go to fuzz/corpus,
 # failures to fuzz/artifacts; git ignores both.

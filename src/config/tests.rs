@@ -288,6 +288,8 @@ fn raw_and_resolved_have_the_same_keys() {
     let mut sets = [BTreeSet::new(), BTreeSet::new()];
     keys(&serde_json::to_value(RawConfig::default()).unwrap(), "", &mut sets[0]);
     keys(&serde_json::to_value(&resolved).unwrap(), "", &mut sets[1]);
+    // What is asked of a scheduler is no part of a run (config::launch).
+    sets[0].retain(|key| !key.starts_with(".launch."));
     assert!(sets[0].len() > 40);
     assert_eq!(sets[0], sets[1]);
 }

@@ -1,0 +1,149 @@
+//! A run on the cluster, and the account of what its actors were told is safe.
+
+use super::processes::wait_until;
+use super::slurm::Slurm;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use thermoflow::metrics::jsonl;
+use thermoflow::replay::Store;
+
+/// See the module.
+pub struct Run<'a> {
+    pub slurm: &'a Slurm,
+    pub dir: PathBuf,
+    pub key: PathBuf,
+}
+
+impl<'a> Run<'a> {
+    /// With a key, nothing launched. A blank in the name is no trouble.
+    pub fn new(slurm: &'a Slurm) -> Self {
+        let key = slurm.path("run.key");
+        let run = Self {
+            slurm,
+            dir: slurm.path("a run"),
+            key,
+        };
+        let made = slurm
+            .command(env!("CARGO_BIN_EXE_thermoflow"))
+            .args(["key", "new"])
+            .arg(&run.key)
+            .output();
+        assert!(made.unwrap().status.success());
+        run
+    }
+
+    /// `thermoflow launch …`
+    pub fn launch(&self, arguments: &[&str]) -> Output {
+        let mut command = self.slurm.command(env!("CARGO_BIN_EXE_thermoflow"));
+        command.arg("launch").args(arguments).output().unwrap()
+    }
+
+    /// The command that launches it.
+    pub fn arguments<'s>(&'s self, more: &[&'s str]) -> Vec<&'s str> {
+        let mut arguments = vec!["slurm", CONFIG, "--run-dir", self.dir.to_str().unwrap()];
+        arguments.extend(["--key-file", self.key.to_str().unwrap(), "--rounds", "1000000"]);
+        arguments.extend(["--set", "train.mode=\"async\"", "--set", "launch.ledger=true"]);
+        arguments.extend(["--set", "learner.report_every=1"]);
+        arguments.extend(more);
+        arguments
+    }
+
+    /// A subcommand that works.
+    pub fn does(&self, command: &str, more: &[&str]) -> String {
+        let mut arguments = vec![command, self.dir.to_str().unwrap()];
+        arguments.extend(more);
+        good(self.launch(&arguments))
+    }
+
+    pub fn status(&self) -> Value {
+        serde_json::from_str(&self.does("status", &["--json"])).unwrap()
+    }
+
+    /// Where a program of this name is, if it runs.
+    pub fn node(&self, name: &str) -> Option<String> {
+        let status = self.status();
+        let program = status["programs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|program| program["name"] == name)?;
+        (program["state"] == "RUNNING").then(|| program["node"].as_str().unwrap().to_owned())
+    }
+
+    pub fn job(&self, name: &str) -> String {
+        let status = self.status();
+        let mut programs = status["programs"].as_array().unwrap().iter();
+        let program = programs.find(|program| program["name"] == name).unwrap();
+        program["job"].as_str().unwrap().to_owned()
+    }
+
+    /// Trajectories in the replay by an actor of this name.
+    pub fn rows_of(&self, name: &str) -> u64 {
+        let sql = "SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM batches b JOIN actors a ON a.id = b.actor_id
+                   WHERE a.name = ?1";
+        let Ok(store) = Store::open_read_only(&self.dir.join("replay.sqlite")) else {
+            return 0;
+        };
+        let rows: rusqlite::Result<i64> = store.connection().query_row(sql, [name], |row| row.get(0));
+        rows.map_or(0, |rows| rows as u64)
+    }
+
+    /// Waits until actors of these numbers have each delivered more.
+    pub fn delivers(&self, numbers: impl IntoIterator<Item = u32>) {
+        for number in numbers {
+            let name = format!("actor-{number}");
+            let at = self.rows_of(&name);
+            wait_until(&format!("{name} to deliver"), || self.rows_of(&name) > at);
+        }
+    }
+
+    pub fn round(&self) -> u64 {
+        let rows = jsonl::read(&self.dir.join("metrics.jsonl")).unwrap_or_default();
+        rows.last().map_or(0, |row| row.round)
+    }
+
+    /// Acknowledged trajectories, by the ledgers; every one is in the replay.
+    pub fn account(&self) -> u64 {
+        let store = Store::open_read_only(&self.dir.join("replay.sqlite")).unwrap();
+        assert_eq!(store.verify().unwrap(), Vec::<String>::new());
+        let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
+        for entry in std::fs::read_dir(self.dir.join("launch/ledger")).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            for line in text.lines() {
+                let line: Value = serde_json::from_str(line).unwrap();
+                let known = acknowledged
+                    .entry(line["incarnation"].as_str().unwrap().into())
+                    .or_default();
+                *known = (*known).max(line["acknowledged"].as_u64().unwrap());
+            }
+        }
+        for (incarnation, count) in &acknowledged {
+            let sql = "SELECT count(DISTINCT t.seq) FROM trajectories t JOIN actors a ON a.id = t.actor_id
+                       WHERE a.incarnation = ?1 AND t.seq < ?2";
+            let row = store
+                .connection()
+                .query_row(sql, (incarnation, *count as i64), |row| row.get::<_, i64>(0));
+            assert_eq!(
+                row.unwrap() as u64,
+                *count,
+                "acknowledged to {incarnation} and not in the replay"
+            );
+        }
+        acknowledged.values().sum()
+    }
+}
+
+pub const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/tfbind8.toml");
+
+/// What a command printed that must not fail.
+pub fn good(output: Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+pub fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
