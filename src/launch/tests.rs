@@ -91,7 +91,7 @@ fn actors_are_an_array_each_with_its_own_outbox_and_no_part_of_the_learner_s_nee
         "{script}"
     );
     assert!(
-        script.contains("--output=/runs/50%%/launch/logs/actor-%a\n"),
+        script.contains("--output='/runs/50%%/launch/logs/actor-%a'\n"),
         "{script}"
     );
     let words = words(&script);

@@ -16,7 +16,6 @@ fn train(run: &Run<'_>) {
 }
 
 #[test]
-#[ignore = "its last form has not been run: run it once with --ignored, then remove this"]
 fn a_run_on_three_nodes_outlives_drained_nodes_scaling_and_a_requeued_learner() {
     let Some(slurm) = Slurm::start() else { return };
     let run = Run::new(&slurm);

@@ -99,7 +99,7 @@ fn numbers_are_taken_over_under_their_names() {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in:\n{text}");
     }
     assert!(
-        text.contains("thermoflow_run_info{run=\"00ff\",task=\"tfbind8\",mode=\"async\"} 1"),
+        text.contains("thermoflow_run_info{run=\"00ff\",task=\"tfbind8\",mode=\"sync\"} 1"),
         "{text}"
     );
     let free = text
