@@ -1,6 +1,6 @@
 /** The brushed rectangle as four numbers, for keyboards and for exact ends. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ordered, type Range, type View } from "./filter";
 
 interface Props {
@@ -21,10 +21,18 @@ export function Ranges({ view, onChange }: Props) {
 }
 
 function Ends({ name, ends, onChange }: { name: string; ends: Range | null; onChange: (ends: Range | null) => void }) {
-  const [texts, setTexts] = useState(["", ""]);
-  useEffect(() => setTexts(ends ? ends.map(String) : ["", ""]), [ends]);
-  const apply = (low: string, high: string) => {
-    setTexts([low, high]);
+  const [texts, setTexts] = useState(() => shown(ends));
+  // What was typed, also before it is drawn.
+  const typed = useRef(texts);
+  const show = (next: string[]) => {
+    typed.current = next;
+    setTexts(next);
+  };
+  // At once, so that nothing is typed before and lost.
+  useLayoutEffect(() => show(shown(ends)), [ends]);
+  const apply = (place: number, text: string) => {
+    const [low = "", high = ""] = typed.current.with(place, text);
+    show([low, high]);
     if (low === "" && high === "") onChange(null);
     // One end alone is no range yet.
     if (low !== "" && high !== "") onChange(ordered(Number(low), Number(high)));
@@ -43,8 +51,12 @@ function Ends({ name, ends, onChange }: { name: string; ends: Range | null; onCh
   return (
     <div class="ends">
       <span aria-hidden="true">{name}</span>
-      {input("from", low, (text) => apply(text, high))}
-      {input("to", high, (text) => apply(low, text))}
+      {input("from", low, (text) => apply(0, text))}
+      {input("to", high, (text) => apply(1, text))}
     </div>
   );
+}
+
+function shown(ends: Range | null): string[] {
+  return ends ? ends.map(String) : ["", ""];
 }
