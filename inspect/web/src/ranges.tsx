@@ -30,29 +30,32 @@ function Ends({ name, ends, onChange }: { name: string; ends: Range | null; onCh
   };
   // At once, so that nothing is typed before and lost.
   useLayoutEffect(() => show(shown(ends)), [ends]);
+  const type = (place: number, text: string) => show(typed.current.with(place, text));
   const apply = (place: number, text: string) => {
-    const [low = "", high = ""] = typed.current.with(place, text);
-    show([low, high]);
+    type(place, text);
+    const [low = "", high = ""] = typed.current;
     if (low === "" && high === "") onChange(null);
     // One end alone is no range yet.
     if (low !== "" && high !== "") onChange(ordered(Number(low), Number(high)));
   };
-  const input = (end: "from" | "to", value: string, change: (text: string) => void) => (
+  const input = (place: number, end: "from" | "to", value: string) => (
     <input
       type="number"
       step="any"
       aria-label={`${name} ${end}`}
       placeholder={end}
       value={value}
-      onChange={(event) => change(event.currentTarget.value)}
+      // Kept as it is typed: the page is drawn anew meanwhile.
+      onInput={(event) => type(place, event.currentTarget.value)}
+      onChange={(event) => apply(place, event.currentTarget.value)}
     />
   );
   const [low = "", high = ""] = texts;
   return (
     <div class="ends">
       <span aria-hidden="true">{name}</span>
-      {input("from", low, (text) => apply(0, text))}
-      {input("to", high, (text) => apply(1, text))}
+      {input(0, "from", low)}
+      {input(1, "to", high)}
     </div>
   );
 }
