@@ -3,6 +3,7 @@
 //! A tokio task ([`run`]) owns the connection and the [`ActorSession`](thermoflow::protocol::ActorSession), which
 //! decides; one thread (`worker`) owns the roller. Bounded channels lie between.
 
+mod error;
 mod ledger;
 mod link;
 mod outbox;
@@ -10,6 +11,7 @@ mod run;
 mod watched;
 mod worker;
 
+pub use error::ActorError;
 pub use outbox::OutboxError;
-pub use run::{ActorError, Learner, Settings, run};
+pub use run::{Learner, Settings, run};
 pub use worker::WorkError;

@@ -1,10 +1,11 @@
 //! The network task: feeds the session what happens and does what it says.
 
+use crate::error::ActorError;
 use crate::ledger::Ledger;
 use crate::link::{Link, OpenError, Opened};
-use crate::outbox::{Outbox, OutboxError};
+use crate::outbox::Outbox;
 use crate::watched::{self, Watched};
-use crate::worker::{Command, Overrides, Rolled, WorkError, Worker};
+use crate::worker::{Command, Overrides, Rolled, Worker};
 use std::fmt;
 use std::future::pending;
 use std::path::PathBuf;
@@ -15,11 +16,11 @@ use std::time::{Duration, Instant};
 use thermoflow::logging;
 use thermoflow::process;
 use thermoflow::protocol::address::{Address, AddressError};
-use thermoflow::protocol::secure::{KeyFileError, KeySource, Refusal};
+use thermoflow::protocol::secure::KeySource;
 use thermoflow::protocol::{ActorAction, ActorEvent, ActorSession, Exit, Hello, WireError, decode_to_actor, encode};
 use thermoflow::random::{Purpose, Stream};
 use thermoflow::units::{Incarnation, Seq};
-use thermoflow_watch::{Endpoint, Listen, WatchError};
+use thermoflow_watch::{Endpoint, Listen};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 
@@ -80,70 +81,6 @@ pub struct Settings {
     pub ledger: Option<PathBuf>,
     /// Where Prometheus may ask for metrics.
     pub metrics: Option<Listen>,
-}
-
-/// Why an actor failed.
-#[derive(Debug, thiserror::Error)]
-pub enum ActorError {
-    /// The roller failed.
-    #[error("this actor cannot go on")]
-    Work(#[from] WorkError),
-    /// No thread.
-    #[error("the roller's thread cannot be started")]
-    Thread(#[source] std::io::Error),
-    /// The outbox cannot be used.
-    #[error(transparent)]
-    Outbox(#[from] OutboxError),
-    /// The ledger cannot be written.
-    #[error("the ledger {0} cannot be written")]
-    Ledger(PathBuf, #[source] std::io::Error),
-    /// The learner refused it.
-    #[error("the learner at {learner} refused this actor: {reason}")]
-    Refused {
-        /// Where.
-        learner: Learner,
-        /// Its words.
-        reason: String,
-    },
-    /// No key, or not the right one.
-    #[error("the learner at {learner} {refusal}")]
-    KeyRefused {
-        /// Where.
-        learner: Learner,
-        /// What it said.
-        refusal: Refusal,
-    },
-    /// Nowhere to show metrics.
-    #[error(transparent)]
-    Watch(#[from] WatchError),
-    /// An address that is not allowed.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// The shared key.
-    #[error(transparent)]
-    Key(#[from] KeyFileError),
-    /// No learner for too long.
-    #[error("no learner at {learner} for {} seconds, giving up: {last}", give_up.as_secs())]
-    GaveUp {
-        /// Where.
-        learner: Learner,
-        /// How long it was looked for.
-        give_up: Duration,
-        /// What was seen of it last.
-        last: String,
-    },
-}
-
-impl ActorError {
-    /// True when another attempt fails as well: what was given here, or asked for by the learner, is at fault.
-    pub fn is_hopeless(&self) -> bool {
-        match self {
-            Self::Work(error) => error.is_hopeless(),
-            Self::KeyRefused { .. } | Self::Address(_) | Self::Key(_) | Self::Watch(_) => true,
-            Self::Outbox(OutboxError::Held { .. }) => true,
-            Self::Thread(_) | Self::Outbox(_) | Self::Ledger(..) | Self::Refused { .. } | Self::GaveUp { .. } => false,
-        }
-    }
 }
 
 fn check(address: &Address, has_key: bool) -> Result<(), AddressError> {
