@@ -52,6 +52,20 @@ impl LogFormat {
     }
 }
 
+/// Starts logging to stderr as RUST_LOG says, else as `default`; in the format that was chosen, else the environment's.
+///
+/// # Errors
+/// When the environment asks for a format that there is not; then lines are text.
+///
+/// # Panics
+/// When logging was started before.
+pub fn start(default: &str, chosen: Option<LogFormat>) -> Result<(), NoFormat> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let format = LogFormat::given(chosen, std::env::var(FORMAT_VARIABLE).ok());
+    log_to_stderr(filter, *format.as_ref().unwrap_or(&LogFormat::Text));
+    format.map(drop)
+}
+
 /// Starts logging to stderr.
 ///
 /// # Panics

@@ -5,13 +5,12 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use thermoflow::logging::{self, FORMAT_VARIABLE, LogFormat};
+use thermoflow::logging::{self, LogFormat};
 use thermoflow::process;
 use thermoflow::protocol::address::Address;
 use thermoflow::protocol::secure::{KEY_VARIABLE, KeySource};
 use thermoflow_actors::{ActorError, Learner, Settings, run};
 use thermoflow_watch::Listen;
-use tracing_subscriber::EnvFilter;
 
 /// Rolls out trajectories for a learner. It needs an address; everything else comes from there.
 #[derive(Debug, Parser)]
@@ -85,11 +84,8 @@ fn parse_name(text: &str) -> Result<String, String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,thermoflow_actors=info,thermoflow_watch=info"));
-    let format = LogFormat::given(args.log_format, std::env::var(FORMAT_VARIABLE).ok());
-    logging::log_to_stderr(filter, *format.as_ref().unwrap_or(&LogFormat::Text));
-    if let Err(error) = format {
+    let started = logging::start("warn,thermoflow_actors=info,thermoflow_watch=info", args.log_format);
+    if let Err(error) = started {
         return process::report(&error.into(), true);
     }
     match start(args) {

@@ -5,14 +5,13 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use thermoflow::config::{self, RawConfig};
-use thermoflow::logging::{self, FORMAT_VARIABLE, LogFormat};
+use thermoflow::logging::{self, LogFormat};
 use thermoflow::process;
 use thermoflow::protocol::address::Address;
 use thermoflow::protocol::secure::{KEY_VARIABLE, KeySource};
 use thermoflow_learner::{LearnerError, Settings, run};
 use thermoflow_watch::Listen;
 use tracing::info;
-use tracing_subscriber::EnvFilter;
 
 /// Listens for actors, keeps what they send, and trains on it.
 #[derive(Debug, Parser)]
@@ -78,11 +77,8 @@ RUST_LOG sets what is logged.";
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,thermoflow_learner=info,thermoflow_watch=info"));
-    let format = LogFormat::given(args.log_format, std::env::var(FORMAT_VARIABLE).ok());
-    logging::log_to_stderr(filter, *format.as_ref().unwrap_or(&LogFormat::Text));
-    if let Err(error) = format {
+    let started = logging::start("warn,thermoflow_learner=info,thermoflow_watch=info", args.log_format);
+    if let Err(error) = started {
         return process::report(&error.into(), true);
     }
     match start(args) {
