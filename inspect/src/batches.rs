@@ -3,6 +3,7 @@
 use crate::InspectError;
 use crate::replay::{Filter, Plan, Replay, for_each};
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 
 /// Trajectories that came together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +54,9 @@ pub fn read(replay: &Replay, after: i64) -> Result<Vec<Batch>, InspectError> {
 
 /// What passes a filter, without looking at single trajectories where none are left out.
 #[derive(Debug, Clone)]
-pub struct Passing {
+pub struct Passing<'a> {
     /// Batches with as many trajectories as pass; those without any are left out.
-    pub batches: Vec<Batch>,
+    pub batches: Cow<'a, [Batch]>,
     /// Distinct objects.
     pub objects: u64,
     /// Whether an object is among them, by id; None when all are.
@@ -96,7 +97,7 @@ impl Counted {
     }
 }
 
-impl Passing {
+impl<'a> Passing<'a> {
     /// Counts what passes.
     ///
     /// # Errors
@@ -108,29 +109,29 @@ impl Passing {
         }
         let mut counted = Counted::default();
         counted.extend(replay, filter, &Plan::of(&batches))?;
-        Ok(Self::of(batches, &counted))
+        Ok(Self::of(&batches, &counted))
     }
 
     /// Everything passes.
     ///
     /// # Errors
     /// When reading fails.
-    pub fn all(replay: &Replay, batches: Vec<Batch>) -> Result<Self, InspectError> {
+    pub fn all(replay: &Replay, batches: impl Into<Cow<'a, [Batch]>>) -> Result<Self, InspectError> {
         Ok(Self {
-            batches,
+            batches: batches.into(),
             objects: replay.number("SELECT count(*) FROM objects")? as u64,
             among: None,
         })
     }
 
     /// What was counted of these batches.
-    pub fn of(mut batches: Vec<Batch>, counted: &Counted) -> Self {
-        batches
-            .iter_mut()
-            .for_each(|batch| batch.count = counted.by_batch.get(&batch.id).copied().unwrap_or(0));
-        batches.retain(|batch| batch.count > 0);
+    pub fn of(batches: &[Batch], counted: &Counted) -> Self {
+        let passing = batches.iter().filter_map(|batch| {
+            let count = *counted.by_batch.get(&batch.id)?;
+            Some(Batch { count, ..*batch })
+        });
         Self {
-            batches,
+            batches: passing.collect(),
             objects: counted.objects.len(),
             among: Some(counted.objects.clone()),
         }

@@ -4,11 +4,11 @@ use crate::InspectError;
 use crate::replay::{Filter, Replay};
 use crate::summary::Summary;
 use crate::timeline::{Over, Timeline};
-use crate::top::top;
+use crate::top::{best_and_mean, top};
 use serde::Serialize;
 
 /// Objects in the mean of the best.
-const BEST: usize = 100;
+pub(crate) const BEST: usize = 100;
 
 /// What is compared.
 #[derive(Debug, Clone, Serialize)]
@@ -41,13 +41,13 @@ pub fn compare(
         .map(|(replay, name)| {
             let filter = Filter::new(condition, replay)?;
             let task = replay.task_or_warning()?;
-            let best: Vec<f64> = top(replay, &filter, BEST, None)?.iter().map(|best| best.y).collect();
+            let (best_y, top100_y) = best_and_mean(&top(replay, &filter, BEST, None)?);
             Ok(Compared {
                 name,
                 summary: Summary::read(replay, &filter)?,
                 timeline: Timeline::read(replay, &filter, task.as_ref(), axis)?,
-                best_y: best.first().copied(),
-                top100_y: (!best.is_empty()).then(|| best.iter().sum::<f64>() / best.len() as f64),
+                best_y,
+                top100_y,
             })
         })
         .collect()

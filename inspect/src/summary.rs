@@ -154,7 +154,12 @@ impl Summary {
     ///
     /// # Errors
     /// When reading fails.
-    pub fn new(replay: &Replay, passing: &Passing, tally: &Tally, task: Option<&Task>) -> Result<Self, InspectError> {
+    pub fn new(
+        replay: &Replay,
+        passing: &Passing<'_>,
+        tally: &Tally,
+        task: Option<&Task>,
+    ) -> Result<Self, InspectError> {
         let (batches, trajectories) = (&passing.batches, passing.trajectories());
         let share = |part: u64| {
             if trajectories == 0 {
@@ -240,7 +245,7 @@ fn staleness<'a>(batches: impl Iterator<Item = &'a Batch>) -> Sketch {
 }
 
 /// Modes among what passes.
-fn modes(replay: &Replay, passing: &Passing, task: Option<&Task>) -> Result<Option<ModeCount>, InspectError> {
+fn modes(replay: &Replay, passing: &Passing<'_>, task: Option<&Task>) -> Result<Option<ModeCount>, InspectError> {
     let modes = FoundModes::look_up(replay, task)?;
     Ok(modes.map(|modes| ModeCount {
         found: modes.objects.iter().filter(|id| passing.has_object(**id)).count() as u64,

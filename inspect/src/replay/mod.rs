@@ -8,7 +8,7 @@ pub mod sql;
 
 pub use filter::Filter;
 pub use functions::VIEW;
-pub use objects::ObjectReader;
+pub(crate) use objects::ObjectReader;
 pub use scan::{Plan, Range, Rows, Stop, for_each};
 
 use crate::InspectError;
@@ -194,11 +194,6 @@ impl Replay {
     /// Where other threads get connections of their own.
     pub(crate) fn source(&self) -> &Source {
         &self.source
-    }
-
-    /// Scores of objects, in memory.
-    pub fn objects(&self) -> ObjectReader {
-        self.source.scores()
     }
 
     /// One number by a question of ours.

@@ -5,6 +5,7 @@ use super::kept::{Answer, Kept};
 use super::live::Live;
 use crate::InspectError;
 use crate::batches::{self, Batch, Passing};
+use crate::compare::BEST;
 use crate::groups::{By, Groups};
 use crate::histogram::{Histogram, Quantity, Tally};
 use crate::losses::{Curves, Losses};
@@ -167,8 +168,8 @@ impl Run {
             |replay, _| Betas::new(replay, condition.is_some()),
             |betas, replay, batches| {
                 let passing = match &betas.passing {
-                    None => Passing::all(replay, batches.to_vec())?,
-                    Some(counted) => Passing::of(batches.to_vec(), counted),
+                    None => Passing::all(replay, batches)?,
+                    Some(counted) => Passing::of(batches, counted),
                 };
                 Summary::new(replay, &passing, &betas.tally, self.task()?)
             },
@@ -269,13 +270,13 @@ impl Run {
     pub fn compared(&self, condition: Option<&str>) -> Result<Answer<Compared>, InspectError> {
         let wanted = Wanted {
             descending: true,
-            count: 100,
+            count: BEST,
             ..Wanted::default()
         };
         let summary = self.summary(condition)?;
         let timeline = self.timeline(condition)?;
         let best = self.top(condition, &wanted)?;
-        let scores: Vec<f64> = best.answer.rows.iter().map(|best| best.y).collect();
+        let (best_y, top100_y) = top::best_and_mean(&best.answer.rows);
         Ok(Answer {
             read: summary.read.min(timeline.read).min(best.read),
             total: summary.total,
@@ -283,8 +284,8 @@ impl Run {
                 name: summary.answer.name.clone(),
                 summary: summary.answer,
                 timeline: timeline.answer,
-                best_y: scores.first().copied(),
-                top100_y: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
+                best_y,
+                top100_y,
             },
         })
     }

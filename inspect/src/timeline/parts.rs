@@ -146,7 +146,7 @@ impl Parts {
 
     /// The objects in order of the part in which they were first seen.
     fn found(&self, replay: &Replay, modes: Option<&FoundModes>) -> Result<Vec<Found>, InspectError> {
-        let scores = replay.objects();
+        let scores = replay.source().scores();
         let seen = self
             .first
             .0

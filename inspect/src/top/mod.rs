@@ -127,6 +127,13 @@ pub fn top(
     })
 }
 
+/// The best y, and the mean of all; `best` as [`top`] gives them.
+pub fn best_and_mean(best: &[Best]) -> (Option<f64>, Option<f64>) {
+    let sum: f64 = best.iter().map(|best| best.y).sum();
+    let mean = (!best.is_empty()).then(|| sum / best.len() as f64);
+    (best.first().map(|best| best.y), mean)
+}
+
 /// Columns of `objects` that [`Seen::of`] and [`Best::read`] take.
 const COLUMNS: &str = "id, x, y, log_reward, seen, first_actor, first_seq";
 

@@ -114,7 +114,7 @@ impl Wanted<'_> {
             let named: FxHashSet<i64> = self.named(connection, "id")?.into_iter().collect();
             passing.0.keys().copied().filter(|id| named.contains(id)).collect()
         };
-        let scores = replay.objects();
+        let scores = replay.source().scores();
         let score = |id: &i64| scores.scores(*id as usize).map_or(f32::NAN, |[y, _]| y);
         let first = |id: &i64| (passing.0[id].batch, passing.0[id].seq);
         ids.sort_unstable_by(|a, b| {
