@@ -20,4 +20,5 @@ mod tests;
 pub use error::LaunchError;
 pub use job::{Job, Key, Plan, Programs, Request, Word};
 pub use paths::LaunchPaths;
+pub(crate) use paths::{DIRECTORY, RECORD};
 pub use record::Record;

@@ -2,6 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+/// Name of what was launched, beside run.toml.
+pub(crate) const RECORD: &str = "launch.json";
+
+/// Name of the directory of everything else.
+pub(crate) const DIRECTORY: &str = "launch";
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaunchPaths(PathBuf);
@@ -19,12 +25,12 @@ impl LaunchPaths {
 
     /// What was launched.
     pub fn record(&self) -> PathBuf {
-        self.0.join("launch.json")
+        self.0.join(RECORD)
     }
 
     /// Everything else.
     pub fn dir(&self) -> PathBuf {
-        self.0.join("launch")
+        self.0.join(DIRECTORY)
     }
 
     /// The configuration as it was when the run was launched.

@@ -1,3 +1,5 @@
+//! Scripts, the lines of squeue, launch.json and scaling, without a scheduler.
+
 use super::queue::{Who, parse};
 use super::scale::{Change, change};
 use super::script::{Script, ranges};

@@ -13,6 +13,7 @@ pub use error::RunDirError;
 
 use crate::config::RunConfig;
 use crate::durable;
+use crate::launch;
 use crate::lock::{self, LockError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -190,7 +191,7 @@ fn refuse_foreign(paths: &RunPaths) -> Result<(), RunDirError> {
             .file_name();
         match name.to_str() {
             // What `thermoflow launch` puts there before the learner starts.
-            Some(LOCK | "run.toml.part" | "launch.json" | "launch.json.part" | "launch") => (),
+            Some(LOCK | "run.toml.part" | launch::RECORD | "launch.json.part" | launch::DIRECTORY) => (),
             Some("run.toml") => return Err(RunDirError::Exists(paths.root().into())),
             _ => foreign.push(name.to_string_lossy().into_owned()),
         }

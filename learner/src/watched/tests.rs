@@ -1,3 +1,5 @@
+//! What is shown, as Prometheus would read it.
+
 use super::*;
 use prometheus_client::encoding::prometheus_text;
 use std::sync::Arc;
