@@ -20,6 +20,12 @@ fn assert_conditions_refused(example: &Example, condition: &str, expected: &[&st
     }
 }
 
+/// The message names it.
+fn assert_condition_refused(example: &Example, question: &str, condition: &str) {
+    let question = format!("{question} RUN --where={}", condition.replace(' ', "|"));
+    example.assert_refused(&question, 2, &["--where", condition]);
+}
+
 #[test]
 fn conditions_that_sqlite_does_not_understand() {
     let example = Example::new(2);
@@ -38,8 +44,7 @@ fn conditions_that_sqlite_does_not_understand() {
         "y > :a",
         "'open",
     ] {
-        let question = format!("summary RUN --where={}", condition.replace(' ', "|"));
-        example.assert_refused(&question, 2, &["--where", condition]);
+        assert_condition_refused(&example, "summary", condition);
     }
 }
 
@@ -56,8 +61,7 @@ fn conditions_that_are_more_than_a_condition() {
         "true) OR (true); --",
         "true); DELETE FROM objects; --",
     ] {
-        let question = format!("top RUN --where={}", condition.replace(' ', "|"));
-        example.assert_refused(&question, 2, &["--where", condition]);
+        assert_condition_refused(&example, "top", condition);
     }
 }
 
