@@ -93,6 +93,9 @@ pub struct TaskConfig {
     /// How strings grow.
     #[serde(default)]
     pub growth: Option<Growth>,
+    /// The longest words of letters that are features of their own to the policy; with 1, only letters are.
+    #[serde(default)]
+    pub words: Option<usize>,
     /// Letters that strings are made of.
     #[serde(default)]
     pub alphabet: Option<String>,
@@ -140,6 +143,7 @@ impl TaskConfig {
             table: None,
             data: None,
             growth: None,
+            words: None,
             alphabet: None,
             length: None,
             min_length: None,

@@ -28,8 +28,9 @@ fn small_spec(conditioning: Conditioning) -> PolicySpec {
     }
 }
 
+/// Words are among the features, which changes nothing for shorter strings.
 fn env(length: usize) -> Arc<dyn Environment> {
-    Arc::new(SequenceEnv::new("ACG", length, Growth::PrependAppend))
+    Arc::new(SequenceEnv::new("ACG", length, Growth::PrependAppend).with_words(2))
 }
 
 fn parameters(spec: &PolicySpec, env: &dyn Environment, scale: f32) -> Parameters {

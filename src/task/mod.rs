@@ -18,11 +18,12 @@ pub use eight_mers::EightMersError;
 pub use table::{ScoreTable, TableError};
 
 use crate::config::{OfflineConfig, TaskConfig};
-use crate::env::{Environment, States};
+use crate::env::{Environment, SequenceEnv, States};
 use crate::suggest::{did_you_mean, nearest};
 use reward::RewardShape;
 use std::fmt::Debug;
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -282,6 +283,39 @@ pub trait Scorer: Debug + Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[error("objects could not be scored: {0}")]
 pub struct ScoreError(pub String);
+
+/// The most features of a state: each has a weight per hidden unit.
+const MOST_FEATURES: usize = 1 << 17;
+
+impl TaskConfig {
+    /// The strings of a task over these letters.
+    ///
+    /// # Errors
+    /// When words are longer than strings, or there are too many of them.
+    ///
+    /// # Panics
+    /// As [`SequenceEnv::variable`].
+    pub fn strings(&self, alphabet: &str, lengths: RangeInclusive<usize>) -> Result<SequenceEnv, TaskError> {
+        let env = SequenceEnv::variable(alphabet, lengths, self.growth());
+        let words = self.words.unwrap_or(1);
+        let few_enough = |&words: &usize| {
+            env.features_with_words(words)
+                .is_some_and(|count| count <= MOST_FEATURES)
+        };
+        if words == 1 {
+            return Ok(env);
+        }
+        let most = (1..=env.length()).take_while(few_enough).last().unwrap_or(1);
+        if (1..=most).contains(&words) {
+            return Ok(env.with_words(words));
+        }
+        Err(TaskError::Value {
+            key: "words",
+            value: words.to_string(),
+            allowed: format!("words of 1 to {most} letters here (at most {MOST_FEATURES} features)"),
+        })
+    }
+}
 
 /// A complete problem: what is built, what it is worth, which objects are listed as modes.
 #[derive(Debug, Clone)]

@@ -20,6 +20,7 @@ pub const KIND: TaskKind = TaskKind {
         "length",
         "min_length",
         "growth",
+        "words",
         "table",
         "missing",
         "model",
@@ -74,9 +75,7 @@ fn environment(config: &TaskConfig) -> Result<SequenceEnv, TaskError> {
     let Some(length) = config.length else {
         return refuse("length", "", "a number of letters, for example 8");
     };
-    let growth = config.growth();
-    let shortest = config.min_length.unwrap_or(length);
-    Ok(SequenceEnv::variable(alphabet, shortest..=length, growth))
+    config.strings(alphabet, config.min_length.unwrap_or(length)..=length)
 }
 
 fn scorer(config: &TaskConfig, env: SequenceEnv, attachment: Option<&[u8]>) -> Result<Arc<dyn Scorer>, TaskError> {

@@ -90,10 +90,29 @@ fn small_instances_of_every_task_keep_the_contract() {
                 config.length = kind.takes.contains(&"length").then_some(3);
                 config.side = kind.takes.contains(&"side").then_some(4);
                 config.growth = kind.takes.contains(&"growth").then_some(growth);
+                config.words = kind.takes.contains(&"words").then_some(2);
                 config.min_length = kind.takes.contains(&"min_length").then_some(1);
             });
             assert!(contract::check(&*task.unwrap().env) > 15, "{}", kind.name);
         }
+    }
+}
+
+#[test]
+fn words_that_strings_do_not_have_are_refused() {
+    let with = |words| {
+        let config = TaskConfig {
+            words: Some(words),
+            ..tfbind8::KIND.config()
+        };
+        Task::build(&config, None)
+    };
+    // 8·4 + 7·16 features.
+    assert_eq!(with(2).unwrap().env.feature_count(), 144);
+    assert_eq!(with(8).unwrap().env.feature_count(), 116_496);
+    for words in [0, 9, usize::MAX] {
+        let message = with(words).unwrap_err().to_string();
+        assert!(message.contains("words of 1 to 8 letters here"), "{message}");
     }
 }
 

@@ -9,7 +9,7 @@ use super::reward::RewardShape;
 use super::table::{ScoreTable, TableScorer};
 use super::{Published, Scorer, Task, TaskError, TaskKind, read_table};
 use crate::config::TaskConfig;
-use crate::env::{Growth, SequenceEnv};
+use crate::env::Growth;
 use std::sync::Arc;
 
 /// What `thermoflow tasks` shows, and how to build it.
@@ -17,7 +17,7 @@ pub const KIND: TaskKind = TaskKind {
     name: "tfbind8",
     summary: "DNA strings scored by the binding affinity of SIX6 (or another table of 8-mers)",
     objects: "65536 strings of 8 letters of ACGT; 328 modes",
-    takes: &["table", "growth"],
+    takes: &["table", "growth", "words"],
     published: Published::TFBIND8,
     defaults,
     attachment,
@@ -87,7 +87,7 @@ fn build(config: &TaskConfig, attachment: Option<&[u8]>) -> Result<Task, TaskErr
     let (objects, scores) = scorer.enumerate().expect("a table lists its objects");
     Ok(Task {
         name: KIND.name.into(),
-        env: Arc::new(SequenceEnv::new(ALPHABET, LENGTH, config.growth())),
+        env: Arc::new(config.strings(ALPHABET, LENGTH..=LENGTH)?),
         modes: Arc::new(Modes::peaks(&objects, &scores, PEAKS)),
         scorer: Arc::new(scorer),
         reward: config.reward,

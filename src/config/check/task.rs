@@ -51,6 +51,7 @@ impl TaskConfig {
             ("table", shown(&self.table)),
             ("data", shown(&self.data)),
             ("growth", shown(&self.growth)),
+            ("words", shown(&self.words)),
             ("alphabet", shown(&self.alphabet)),
             ("length", shown(&self.length)),
             ("min_length", shown(&self.min_length)),

@@ -90,6 +90,33 @@ fn one_length_has_no_stop() {
 }
 
 #[test]
+fn words_are_features_at_each_position() {
+    let env = SequenceEnv::variable("ACG", 1..=4, Growth::PrependAppend).with_words(3);
+    let (of_letters, of_pairs, of_triples) = (4 * 3, 3 * 9, 2 * 27);
+    assert_eq!(env.feature_count(), of_letters + of_pairs + of_triples + 1);
+    let features = |text: &str| {
+        let mut ones = Vec::new();
+        env.features(&env.parse(text).unwrap(), &mut ones);
+        ones.into_iter().map(|one| one as usize).collect::<Vec<_>>()
+    };
+    let pair = |position: usize, word: usize| of_letters + 9 * position + word;
+    let triple = |position: usize, word: usize| of_letters + of_pairs + 27 * position + word;
+    assert_eq!(features("C…"), [1]);
+    assert_eq!(features("CAG…"), [1, 3, 8, pair(0, 3), pair(1, 2), triple(0, 9 + 2)]);
+    let stopped = of_letters + of_pairs + of_triples;
+    let full = [
+        pair(0, 3),
+        pair(1, 2),
+        pair(2, 6),
+        triple(0, 11),
+        triple(1, 2 * 3),
+        stopped,
+    ];
+    assert_eq!(features("CAGA")[4..], full);
+    assert_eq!(contract::check(&env), 121 + 120);
+}
+
+#[test]
 fn objects_are_listed_in_alphabetical_order() {
     let env = SequenceEnv::variable("AB", 1..=2, Growth::AppendOnly);
     let objects: Vec<_> = env

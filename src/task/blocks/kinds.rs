@@ -2,7 +2,7 @@
 
 use super::{BlockDataError, BlockKind, load_qm9str, load_sehstr, read_file};
 use crate::config::{OfflineConfig, TaskConfig};
-use crate::env::{Growth, SequenceEnv};
+use crate::env::Growth;
 use crate::task::modes::Modes;
 use crate::task::reward::RewardShape;
 use crate::task::{LOWER_HALF, Published, Scorer, Task, TaskError, TaskKind};
@@ -13,7 +13,7 @@ pub const QM9STR: TaskKind = TaskKind {
     name: super::QM9STR.name,
     summary: "molecules of QM9's fragments, scored by their HOMO–LUMO gap (needs `thermoflow data import`)",
     objects: "161051 strings of 5 of the 11 fragments 0 to a; 364 modes",
-    takes: &["data", "growth"],
+    takes: &["data", "growth", "words"],
     published: published(LOWER_HALF),
     defaults: || defaults(&super::QM9STR, 100.0, 17.374775, 5.0),
     attachment: |config| attachment(&super::QM9STR, config),
@@ -25,7 +25,7 @@ pub const SEHSTR: TaskKind = TaskKind {
     name: super::SEHSTR.name,
     summary: "molecules of 18 fragments, scored by how they bind to the enzyme sEH (needs `thermoflow data import`)",
     objects: "34012224 strings of 6 of the 18 fragments 0 to h; 159 modes",
-    takes: &["data", "growth"],
+    takes: &["data", "growth", "words"],
     // Those at or under the 10th percentile of 100,000 random strings.
     published: published(OfflineConfig {
         sample: 100_000,
@@ -79,10 +79,9 @@ fn build<S: Scorer + 'static>(
         task: kind.name,
         source,
     })?;
-    let growth = config.growth();
     Ok(Task {
         name: kind.name.into(),
-        env: Arc::new(SequenceEnv::new(kind.alphabet, kind.length, growth)),
+        env: Arc::new(config.strings(kind.alphabet, kind.length..=kind.length)?),
         scorer: Arc::new(scorer),
         reward: config.reward,
         modes: Arc::new(modes),

@@ -2,7 +2,7 @@
 
 use super::{ALPHABET, RnaScorer, targets};
 use crate::config::{OfflineConfig, TaskConfig};
-use crate::env::{Growth, SequenceEnv};
+use crate::env::Growth;
 use crate::task::modes::Modes;
 use crate::task::reward::RewardShape;
 use crate::task::{Published, Task, TaskError, TaskKind, blocks, no_attachment};
@@ -21,7 +21,7 @@ const BEST: [f64; 4] = [1.0545394628, 1.0147455208, 1.1164855553, 1.1036019843];
 /// One task per published target.
 pub const KINDS: [TaskKind; 4] = [
     TaskKind {
-        takes: &["growth", "length", "targets", "data"],
+        takes: &["growth", "words", "length", "targets", "data"],
         attachment: listed_modes,
         ..kind(
             "rna1",
@@ -51,7 +51,7 @@ const fn kind(name: &'static str, summary: &'static str, defaults: fn() -> TaskC
         name,
         summary,
         objects: "268435456 strings of 14 letters of UCGA (any length and any targets can be asked for)",
-        takes: &["growth", "length", "targets"],
+        takes: &["growth", "words", "length", "targets"],
         published: Published {
             hidden: 1024,
             epsilon: 0.01,
@@ -136,7 +136,7 @@ fn build(config: &TaskConfig, attachment: Option<&[u8]>) -> Result<Task, TaskErr
     let length = config.length.unwrap_or(LENGTH);
     Ok(Task {
         name: config.name.clone(),
-        env: Arc::new(SequenceEnv::new(ALPHABET, length, config.growth())),
+        env: Arc::new(config.strings(ALPHABET, length..=length)?),
         scorer: Arc::new(RnaScorer::new(&targets, length)),
         reward: config.reward,
         modes: Arc::new(modes(config, attachment)?),
