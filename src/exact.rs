@@ -328,7 +328,7 @@ mod tests {
         ];
         let spec = PolicySpec::published(Conditioning::Logit);
         for env in envs {
-            let parameters = Parameters::initial(Layout::new(&spec, env.feature_count()), 7);
+            let parameters = Parameters::initial(Layout::new(&spec, env.sizes()), 7);
             let mut backend = backend("cpu", env.clone(), &parameters).unwrap();
             let graph = StateGraph::new(&*env);
             let mut exact = ExactPolicy::new(&graph, &spec);

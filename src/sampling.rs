@@ -252,7 +252,7 @@ mod tests {
             embed: 4,
             ..PolicySpec::published(Conditioning::Logit)
         };
-        let parameters = Parameters::initial(Layout::new(&spec, task.env.feature_count()), 1);
+        let parameters = Parameters::initial(Layout::new(&spec, task.env.sizes()), 1);
         let mut backend = backend("cpu", task.env.clone(), &parameters).unwrap();
         let mut sampler = Sampler::new(&task, &spec, &mut *backend, 0);
         sampler.evaluate(1.0, 0, 2000).unwrap()

@@ -82,7 +82,7 @@ impl Trainer {
     /// # Errors
     /// When the device is not available.
     pub fn new(config: &RunConfig, task: &Task) -> Result<Self, BackendError> {
-        let layout = Layout::new(&config.policy, task.env.feature_count());
+        let layout = Layout::new(&config.policy, task.env.sizes());
         let parameters = Parameters::initial(layout, config.seed);
         Ok(Self {
             backend: backend(&config.learner.device, task.env.clone(), &parameters)?,

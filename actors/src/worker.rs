@@ -253,7 +253,7 @@ mod tests {
         raw.task.name = Some("tfbind8".into());
         let config = raw.resolve().unwrap();
         let task = Task::load(&config.task).unwrap();
-        let parameters = Parameters::initial(Layout::new(&config.policy, task.env.feature_count()), 1);
+        let parameters = Parameters::initial(Layout::new(&config.policy, task.env.sizes()), 1);
         let (incarnation, version) = (Incarnation(1), PolicyVersion(0));
         let disk = Outbox::open(dir.path(), incarnation).unwrap().outbox;
         let mut worker = Worker::start(incarnation, Overrides::default(), Some(disk)).unwrap();

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import sys
+from functools import reduce
 from pathlib import Path
 
 import torch
@@ -26,12 +27,14 @@ from torch.nn.utils.rnn import pad_sequence
 class Policy:
     """P_F(s' | s; β) over the distinct strings s' that are one letter longer than s."""
 
-    def __init__(self, file: Path, alphabet: str = "ACGT", growth: str = "prepend-append") -> None:
+    def __init__(self, file: Path, alphabet: str = "ACGT", growth: str = "prepend-append", words: int = 1) -> None:
         with safe_open(file, "pt") as tensors:
             about = tensors.metadata()
             self.weights = {name: tensors.get_tensor(name).double() for name in tensors.keys()}  # noqa: SIM118
         self.spec, self.alphabet, self.growth = json.loads(about["spec"]), alphabet, growth
-        self.length = int(about["features"]) // len(alphabet)
+        kinds = {width: len(alphabet) ** width for width in range(1, words + 1)}  # Σ (length + 1 − width)·kinds features
+        self.length = (int(about["features"]) + sum((w - 1) * kinds[w] for w in kinds)) // sum(kinds.values())
+        self.shapes = {width: (self.length + 1 - width, kinds[width]) for width in kinds}
         self.positive = self.spec.get("logit_scale") == "positive" and "logit" in self.spec["conditioning"]
         self.clip = self.spec["logit_clip"] if self.spec["parity"] == "published" else math.inf
 
@@ -48,11 +51,14 @@ class Policy:
         return list(dict.fromkeys([state + letter for letter in self.alphabet] + prepended))
 
     def embed(self, states: list[str]) -> Tensor:
-        """Encoded states, which are one-hot letters, and zeros where there is none yet: `[states, E]`."""
-        letters = torch.zeros(len(states), self.length, len(self.alphabet), dtype=torch.double)
-        for row, state in zip(letters, states):
-            row[range(len(state)), [self.alphabet.index(letter) for letter in state]] = 1
-        return self.mlp("encoder", letters.flatten(1))
+        """Encoded states, which are one-hot letters and words, zeros where there is none yet: `[states, E]`."""
+        ones = {width: torch.zeros(len(states), *shape, dtype=torch.double) for width, shape in self.shapes.items()}
+        for row, state in enumerate(states):
+            for width in ones:
+                for place in range(len(state) + 1 - width):
+                    word = [self.alphabet.index(letter) for letter in state[place : place + width]]
+                    ones[width][row, place, reduce(lambda rank, one: rank * len(self.alphabet) + one, word)] = 1
+        return self.mlp("encoder", torch.cat([rows.flatten(1) for rows in ones.values()], 1))
 
     def embed_beta(self, beta: Tensor) -> Tensor:
         """Encoded β, which is β itself, log β for a positive scale, or a thermometer code: `[n]` to `[n, 32]`."""
@@ -118,16 +124,19 @@ def main() -> None:
     parser.add_argument("--alphabet", default="ACGT", help="letters of the task, in its order [ACGT]")
     parser.add_argument("--growth", choices=["prepend-append", "append-only"], default="prepend-append",
                         help="as [config.task] of run.toml says [prepend-append]")
+    parser.add_argument("--words", type=int, default=1, help="as [config.task] of run.toml says [1]")
     parser.add_argument("--json", action="store_true", help="print input of `thermoflow score`, and log P_F")
     args = parser.parse_args()
     file = args.checkpoint / "policy.safetensors" if args.checkpoint.is_dir() else args.checkpoint
     try:
-        policy = Policy(file, args.alphabet, args.growth)
+        policy = Policy(file, args.alphabet, args.growth, args.words)
     except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise SystemExit(f"error: {file} is not the policy of a checkpoint: {error}") from error
+    if policy.spec.get("parameterization") == "state-action":
+        raise SystemExit(f"error: {file} scores actions (policy.parameterization); this reads policies that score edges")
     features = policy.weights["forward.encoder.0.weight"].shape[1]
-    if policy.length * len(args.alphabet) != features:
-        raise SystemExit(f"error: {file} is not about strings of one length over {args.alphabet}: {features} features")
+    if sum(places * kinds for places, kinds in policy.shapes.values()) != features:
+        raise SystemExit(f"error: {file} is not about strings of one length over {args.alphabet}, words of {args.words}: {features} features")
     torch.manual_seed(args.seed)
     beta = torch.tensor(args.beta, dtype=torch.double).repeat_interleave(args.number)
     walks = policy.sample(beta)

@@ -14,6 +14,10 @@ use rusqlite::types::ValueRef;
 /// Counters of objects that a thread has at most: 16 MiB.
 const MAX_COUNTERS: u64 = 1 << 22;
 
+/// Counters that are raised together. One by one, each would wait for memory before the next row is read; a loop over many
+/// waits for several at once.
+const TOGETHER: usize = 256;
+
 /// Counts of several quantities in several groups; can be extended as trajectories are added to the replay.
 #[derive(Debug, Clone)]
 pub struct Tally {
@@ -61,6 +65,7 @@ impl Tally {
         let start = || Counts {
             sketches: vec![Sketch::default(); groups * counting.places.len()],
             by_object: vec![0; counters],
+            pending: Vec::with_capacity(TOGETHER),
             scores: source.scores(),
         };
         let mut all = start();
@@ -90,11 +95,28 @@ struct Counts {
     sketches: Vec<Sketch>,
     /// `[objects][groups]` trajectories whose scores are their object's; empty when nothing is counted by object.
     by_object: Vec<u32>,
+    /// Counters still to be raised, fewer than [`TOGETHER`].
+    pending: Vec<u32>,
     /// This thread's own.
     scores: ObjectReader,
 }
 
 impl Counts {
+    /// Raises a counter, sooner or later.
+    fn count(&mut self, counter: usize) {
+        self.pending.push(counter as u32);
+        if self.pending.len() == TOGETHER {
+            self.settle();
+        }
+    }
+
+    /// Raises what is still to be raised.
+    fn settle(&mut self) {
+        for counter in self.pending.drain(..) {
+            self.by_object[counter as usize] += 1;
+        }
+    }
+
     fn merge(&mut self, other: &Self) {
         let sketches = self.sketches.iter_mut().zip(&other.sketches);
         sketches.for_each(|(sketch, more)| sketch.merge(more));
@@ -167,17 +189,17 @@ impl Counting<'_> {
             let group = self.groups.of(row, 0)?;
             let object = usize::try_from(row.get::<_, i64>(1)?).unwrap_or(usize::MAX);
             let counter = object.saturating_mul(self.groups.names.len()).saturating_add(group);
-            match counts.by_object.get_mut(counter) {
-                Some(count) if self.are_the_objects(row)? => {
-                    *count += 1;
-                    if only_scores {
-                        return Ok(());
-                    }
-                    self.add(counts, group, row, None)
-                }
-                _ => self.add(counts, group, row, Some(object)),
+            if counter >= counts.by_object.len() || !self.are_the_objects(row)? {
+                return self.add(counts, group, row, Some(object));
             }
-        })
+            counts.count(counter);
+            if only_scores {
+                return Ok(());
+            }
+            self.add(counts, group, row, None)
+        })?;
+        counts.settle();
+        Ok(())
     }
 
     /// Whether all scores of a row are its object's.

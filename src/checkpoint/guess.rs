@@ -1,21 +1,23 @@
 //! What policy a file of bare tensors holds, from their names and shapes.
 
+use crate::env::Sizes;
 use crate::policy::{BackwardPolicy, Conditioning, PolicySpec};
 use std::collections::HashMap;
 
-/// The policy and the feature count that tensors of these names and shapes belong to.
+/// The policy, one that scores edges, and the sizes that tensors of these names and shapes belong to.
 ///
 /// What shapes do not tell is taken as published: parity, logit clip, range of the thermometer.
 ///
 /// # Errors
 /// Says which tensor does not fit any policy.
-pub fn guess_spec(shapes: &HashMap<String, Vec<usize>>) -> Result<(PolicySpec, usize), String> {
+pub fn guess_spec(shapes: &HashMap<String, Vec<usize>>) -> Result<(PolicySpec, Sizes), String> {
     let matrix = |name: &str| match shapes.get(name).map(Vec::as_slice) {
         Some(&[rows, columns]) => Ok([rows, columns]),
         Some(other) => Err(format!("{name} has shape {other:?}, two dimensions are needed")),
         None => Err(format!("there is no {name}")),
     };
     let [hidden, features] = matrix("forward.encoder.0.weight")?;
+    let sizes = Sizes { features, actions: 0 };
     let [embed, _] = matrix("forward.encoder.2.weight")?;
     let [_, joined] = matrix("forward.scorer.0.weight")?;
     let mut spec = PolicySpec {
@@ -31,7 +33,7 @@ pub fn guess_spec(shapes: &HashMap<String, Vec<usize>>) -> Result<(PolicySpec, u
         ..PolicySpec::published(Conditioning::Unconditional)
     };
     if shapes.contains_key("log_z") {
-        return Ok((spec, features));
+        return Ok((spec, sizes));
     }
     let [beta_hidden, beta_features] = matrix("forward.beta_encoder.0.weight")?;
     let scales = shapes.contains_key("forward.logit_scaler.0.weight");
@@ -57,5 +59,5 @@ pub fn guess_spec(shapes: &HashMap<String, Vec<usize>>) -> Result<(PolicySpec, u
         (false, false, _) => return Err("β reaches neither the logits nor the scorer".into()),
         (true, _, bins) => return Err(format!("a logit scale on {bins} features of β is not known")),
     };
-    Ok((spec, features))
+    Ok((spec, sizes))
 }

@@ -15,6 +15,7 @@ pub use guess::guess_spec;
 pub use tensors::{LoadedPolicy, PolicyMeta, decode_optimizer, decode_policy, encode_optimizer, encode_policy};
 
 use crate::durable;
+use crate::env::Sizes;
 use crate::optimizer::AdamState;
 use crate::policy::{Parameters, PolicySpec};
 use crate::replay::LimiterState;
@@ -265,12 +266,12 @@ pub fn prune(run_dir: &Path, keep: usize) -> Result<Vec<PathBuf>, CheckpointErro
 }
 
 /// Reads weights from a .safetensors file, a checkpoint directory, or the newest readable checkpoint of a run directory.
-/// `expected` (spec and feature count) overrules what the file says about itself. Also returns where they came from and
+/// `expected` (spec and sizes) overrules what the file says about itself. Also returns where they came from and
 /// which newer checkpoints were passed over.
 ///
 /// # Errors
 /// Nothing there, damaged, or tensors that do not fit.
-pub fn load_policy(path: &Path, expected: Option<(&PolicySpec, usize)>) -> Result<Found, CheckpointError> {
+pub fn load_policy(path: &Path, expected: Option<(&PolicySpec, Sizes)>) -> Result<Found, CheckpointError> {
     let from_checkpoint = |dir: &Path| {
         let bytes = seal::open(dir, &[POLICY])?.pop().unwrap_or_default();
         decode_policy(&bytes, &dir.join(POLICY), expected)

@@ -2,8 +2,9 @@
 
 use super::error::CheckpointError;
 use super::guess::guess_spec;
+use crate::env::Sizes;
 use crate::optimizer::AdamState;
-use crate::policy::{Layout, Parameters, PolicySpec};
+use crate::policy::{Layout, Parameterization, Parameters, PolicySpec};
 use crate::units::PolicyVersion;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -17,8 +18,8 @@ pub struct PolicyMeta {
     pub spec: PolicySpec,
     /// Name of the task it was trained on.
     pub task: String,
-    /// Length of a state's feature vector.
-    pub features: usize,
+    /// Features and actions of the task; files from before policies scored actions say 0 actions.
+    pub sizes: Sizes,
     /// Which weights they are.
     pub policy_version: PolicyVersion,
 }
@@ -47,7 +48,8 @@ pub fn encode_policy(parameters: &Parameters, task: &str, version: PolicyVersion
         ("format".into(), "thermoflow-policy-1".into()),
         ("spec".into(), spec),
         ("task".into(), task.into()),
-        ("features".into(), layout.features.to_string()),
+        ("features".into(), layout.sizes.features.to_string()),
+        ("actions".into(), layout.sizes.actions.to_string()),
         ("policy_version".into(), version.0.to_string()),
     ]);
     Ok(serialize(tensors, meta))
@@ -116,7 +118,7 @@ fn check_finite(values: &[f32], name: &str, place: &str) -> Result<(), Checkpoin
     }
 }
 
-/// Reads weights. What policy they are says `expected` (spec and feature count) if given, else the file's metadata,
+/// Reads weights. What policy they are says `expected` (spec and sizes) if given, else the file's metadata,
 /// else the names and shapes of its tensors.
 ///
 /// # Errors
@@ -124,21 +126,21 @@ fn check_finite(values: &[f32], name: &str, place: &str) -> Result<(), Checkpoin
 pub fn decode_policy(
     bytes: &[u8],
     path: &Path,
-    expected: Option<(&PolicySpec, usize)>,
+    expected: Option<(&PolicySpec, Sizes)>,
 ) -> Result<LoadedPolicy, CheckpointError> {
     let file = File::parse(bytes, path)?;
     let meta = file.policy_meta()?;
-    let (spec, features) = match (expected, &meta) {
-        (Some((spec, features)), _) => (spec.clone(), features),
-        (None, Some(meta)) => (meta.spec.clone(), meta.features),
+    let (spec, sizes) = match (expected, &meta) {
+        (Some((spec, sizes)), _) => (spec.clone(), sizes),
+        (None, Some(meta)) => (meta.spec.clone(), meta.sizes),
         (None, None) => guess_spec(&file.shapes()).map_err(|reason| CheckpointError::Unknown {
             path: path.into(),
             reason,
         })?,
     };
     // Sizes come from the file: a layout that could not be the file's is refused before it is built.
-    file.check_plausible(&spec, features)?;
-    let layout = Layout::new(&spec, features);
+    file.check_plausible(&spec, sizes)?;
+    let layout = Layout::new(&spec, sizes);
     file.refuse_extras(&layout, &[""])?;
     let values = file.join(&layout, "")?;
     Ok(LoadedPolicy {
@@ -161,6 +163,10 @@ pub fn decode_optimizer(bytes: &[u8], path: &Path, layout: &Arc<Layout>) -> Resu
         second: file.join(layout, SECOND)?,
     })
 }
+
+/// Sizes and layers beyond these are no policy's.
+const MOST_SIZE: usize = 1 << 24;
+const MOST_LAYERS: usize = 64;
 
 /// A parsed safetensors file.
 struct File<'a> {
@@ -217,30 +223,39 @@ impl<'a> File<'a> {
         Ok(Some(PolicyMeta {
             spec,
             task,
-            features: self.number("features")?,
+            sizes: Sizes {
+                features: self.number("features")?,
+                actions: self.meta.get("actions").map_or(Ok(0), |_| self.number("actions"))?,
+            },
             policy_version,
         }))
     }
 
     /// A layout holds at least this many numbers; a file with fewer bytes cannot have it, and sizes that overflow are
     /// never built.
-    fn check_plausible(&self, spec: &PolicySpec, features: usize) -> Result<(), CheckpointError> {
+    fn check_plausible(&self, spec: &PolicySpec, sizes: Sizes) -> Result<(), CheckpointError> {
+        let [actions, layers] = match spec.parameterization {
+            Parameterization::Edge => [1, 1],
+            Parameterization::StateAction => [sizes.actions, spec.layers],
+        };
         let sizes = [
-            features,
+            sizes.features,
+            actions,
+            layers,
             spec.hidden,
             spec.embed,
             spec.beta_hidden,
             spec.beta_features(),
         ];
-        if sizes.iter().all(|size| (1..=1 << 24).contains(size)) {
+        if layers <= MOST_LAYERS && sizes.iter().all(|size| (1..=MOST_SIZE).contains(size)) {
             return Ok(());
         }
         let value = format!("{sizes:?}");
-        Err(
-            self.bad_meta("sizes (features, hidden, embed, beta_hidden, beta features)", value, {
-                "each must be between 1 and 16777216".into()
-            }),
-        )
+        Err(self.bad_meta(
+            "sizes (features, actions, layers, hidden, embed, beta_hidden, beta features)",
+            value,
+            format!("each must be between 1 and {MOST_SIZE}, layers at most {MOST_LAYERS}"),
+        ))
     }
 
     /// There are no tensors besides those of the layout (with one of these suffixes).

@@ -1,6 +1,7 @@
 //! Tests of checkpoints.
 
 use super::*;
+use crate::env::Sizes;
 use crate::policy::{Conditioning, Layout};
 use crate::small_disk::SmallDisk;
 use tempfile::TempDir;
@@ -11,7 +12,16 @@ fn checkpoint(step: u64) -> Checkpoint {
         embed: 4,
         ..PolicySpec::published(Conditioning::Unconditional)
     };
-    let policy = Parameters::initial(Layout::new(&spec, 8), step);
+    let policy = Parameters::initial(
+        Layout::new(
+            &spec,
+            Sizes {
+                features: 8,
+                actions: 4,
+            },
+        ),
+        step,
+    );
     let optimizer = AdamState {
         step,
         first: policy.values.clone(),

@@ -14,6 +14,7 @@ use std::ops::RangeInclusive;
 
 // Ceilings catch slips of the keyboard before they exhaust the memory; no published setting comes near one.
 const MOST_HIDDEN: usize = 16_384;
+const MOST_LAYERS: usize = 16;
 const MOST_BATCH: usize = 1_000_000;
 const MOST_STEPS: usize = 10_000;
 const MOST_ROUNDS: u64 = 1_000_000_000;
@@ -173,6 +174,7 @@ impl RunConfig {
 }
 
 fn check_policy(policy: &PolicySpec) -> Checked {
+    within("policy.layers", policy.layers, 1..=MOST_LAYERS)?;
     within("policy.hidden", policy.hidden, 1..=MOST_HIDDEN)?;
     within("policy.embed", policy.embed, 1..=MOST_HIDDEN)?;
     within("policy.beta_hidden", policy.beta_hidden, 1..=MOST_HIDDEN)?;

@@ -10,7 +10,7 @@ use super::resolved::{
 use crate::beta::BetaDistribution;
 use crate::env::Growth;
 use crate::objective::{Objective, Settings};
-use crate::policy::{BackwardPolicy, Conditioning, LogitScale, Parity, PolicySpec};
+use crate::policy::{BackwardPolicy, Conditioning, LogitScale, Parameterization, Parity, PolicySpec};
 use crate::replay::limiter::Limiter;
 use crate::task::oracle::OracleConfig;
 use crate::task::reward::RewardShape;
@@ -90,6 +90,8 @@ mirror! {
     RawPolicy {
         conditioning: Option<Conditioning>,
         parity: Option<Parity>,
+        parameterization: Option<Parameterization>,
+        layers: Option<usize>,
         hidden: Option<usize>,
         embed: Option<usize>,
         beta_hidden: Option<usize>,
@@ -294,6 +296,8 @@ impl RawPolicy {
         PolicySpec {
             conditioning,
             parity,
+            parameterization: self.parameterization.unwrap_or(defaults.parameterization),
+            layers: self.layers.unwrap_or(defaults.layers),
             hidden,
             embed: self.embed.unwrap_or(hidden),
             beta_hidden: self.beta_hidden.unwrap_or(defaults.beta_hidden),

@@ -3,7 +3,7 @@
 use super::BadInput;
 use crate::checkpoint::load_policy;
 use crate::config::{Invalid, RunConfig};
-use crate::policy::{Backend, Parameters, PolicySpec, backend};
+use crate::policy::{Backend, Parameterization, Parameters, PolicySpec, backend};
 use crate::run_dir::RunRecord;
 use crate::task::{Task, TaskKind};
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ impl Source {
         if said.is_none() {
             let mut spec = parameters.layout.spec.clone();
             adjust(&mut spec);
-            parameters.layout = crate::policy::Layout::new(&spec, parameters.layout.features);
+            parameters.layout = crate::policy::Layout::new(&spec, parameters.layout.sizes);
         }
         let name = self.task.clone().or(said).unwrap_or_else(|| "tfbind8".into());
         TaskKind::find(&name)?;
@@ -125,14 +125,22 @@ pub fn load_for(task: &Task, checkpoint: &Path) -> anyhow::Result<(PathBuf, Para
 }
 
 fn check_features(path: &Path, parameters: &Parameters, task: &Task) -> Result<(), BadInput> {
-    let (has, needs) = (parameters.layout.features, task.env.feature_count());
-    if has == needs {
-        return Ok(());
-    }
+    let (has, needs) = (parameters.layout.sizes, task.env.sizes());
+    let scores_actions = parameters.layout.spec.parameterization == Parameterization::StateAction;
     let (path, name) = (path.display(), &task.name);
-    Err(BadInput(format!(
-        "{path} takes {has} features of a state, task {name:?} has {needs}"
-    )))
+    if has.features != needs.features {
+        return Err(BadInput(format!(
+            "{path} takes {} features of a state, task {name:?} has {}",
+            has.features, needs.features
+        )));
+    }
+    if scores_actions && has.actions != needs.actions {
+        return Err(BadInput(format!(
+            "{path} scores {} actions, task {name:?} has {}",
+            has.actions, needs.actions
+        )));
+    }
+    Ok(())
 }
 
 /// Reads a positive, finite β.

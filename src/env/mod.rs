@@ -47,6 +47,15 @@ pub enum EnvError {
     },
 }
 
+/// What networks need to know of an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Length of a state's feature vector.
+    pub features: usize,
+    /// Number of actions.
+    pub actions: usize,
+}
+
 /// A directed acyclic graph of states from one initial state to the complete objects.
 ///
 /// A state is `state_width` bytes. Actions that lead to the same child are one edge (METHOD.md, Notation).
@@ -57,6 +66,13 @@ pub trait Environment: Debug + Send + Sync {
     fn feature_count(&self) -> usize;
     /// Number of actions; valid ones are `0..action_count`.
     fn action_count(&self) -> usize;
+    /// Both of these.
+    fn sizes(&self) -> Sizes {
+        Sizes {
+            features: self.feature_count(),
+            actions: self.action_count(),
+        }
+    }
     /// The longest trajectory, in steps.
     fn max_steps(&self) -> usize;
     /// The state where every trajectory starts.

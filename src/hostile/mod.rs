@@ -16,7 +16,7 @@ pub use links::{secure, to_actor};
 
 use crate::checkpoint::{self, TrainerState};
 use crate::config::{RawConfig, RunConfig, from_text};
-use crate::env::{Growth, SequenceEnv};
+use crate::env::{Growth, SequenceEnv, Sizes};
 use crate::policy::{Conditioning, Layout, PolicySpec};
 use crate::protocol::weights;
 use crate::replay::encoding::{decode_actions, encode_actions};
@@ -41,7 +41,13 @@ fn small_layout() -> &'static Arc<Layout> {
             beta_hidden: 1,
             ..PolicySpec::published(Conditioning::Logit)
         };
-        Layout::new(&spec, 1)
+        Layout::new(
+            &spec,
+            Sizes {
+                features: 1,
+                actions: 1,
+            },
+        )
     })
 }
 
@@ -69,7 +75,7 @@ pub fn checkpoint(bytes: &[u8]) {
         assert!(policy.parameters.is_finite());
         checkpoint::encode_policy(&policy.parameters, "", PolicyVersion(0)).expect("what was read can be written");
     }
-    let _ = checkpoint::decode_policy(bytes, path, Some((&layout.spec, layout.features)));
+    let _ = checkpoint::decode_policy(bytes, path, Some((&layout.spec, layout.sizes)));
     if let Ok(state) = checkpoint::decode_optimizer(bytes, path, layout) {
         checkpoint::encode_optimizer(&state, layout).expect("what was read can be written");
     }

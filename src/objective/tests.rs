@@ -212,7 +212,7 @@ fn losses_are_those_of_the_formulas_for_every_conditioning() {
         for env in environments() {
             let spec = spec_with_flow(conditioning);
             let every = Everything::new(env.clone(), &spec);
-            let mut parameters = Parameters::initial(Layout::new(&spec, env.feature_count()), 3);
+            let mut parameters = Parameters::initial(Layout::new(&spec, env.sizes()), 3);
             parameters.values.iter_mut().for_each(|v| *v *= 2.0);
             let log_probs = NativeBackend::new(env, &parameters).forward(&every.batch).unwrap();
             let terms = Terms::new(&every.batch, &log_probs, &every.log_rewards);
@@ -263,7 +263,7 @@ fn var_grad_is_the_variance_around_each_betas_own_mean() {
     let env = environments().remove(0);
     let spec = spec_with_flow(Conditioning::Logit);
     let every = Everything::new(env.clone(), &spec);
-    let parameters = Parameters::initial(Layout::new(&spec, env.feature_count()), 3);
+    let parameters = Parameters::initial(Layout::new(&spec, env.sizes()), 3);
     let log_probs = NativeBackend::new(env, &parameters).forward(&every.batch).unwrap();
     let terms = Terms::new(&every.batch, &log_probs, &every.log_rewards);
     let mut expected = 0.0;
@@ -288,7 +288,7 @@ fn a_uniform_backward_policy_has_no_tensors_and_no_gradient() {
     };
     let env = environments().remove(0);
     let every = Everything::new(env.clone(), &spec);
-    let layout = Layout::new(&spec, env.feature_count());
+    let layout = Layout::new(&spec, env.sizes());
     assert!(layout.tensors.iter().all(|tensor| !tensor.name.starts_with("backward")));
     let log_probs = NativeBackend::new(env.clone(), &Parameters::initial(layout, 3))
         .forward(&every.batch)

@@ -4,7 +4,7 @@
 //! β have one group, so trajectories at any β share their rows; the others have a group per distinct β.
 
 use super::PolicySpec;
-use crate::env::{Environment, Neighbours, StateIndex, States};
+use crate::env::{Action, Environment, Neighbours, StateIndex, States};
 use crate::rollout::Paths;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
@@ -19,6 +19,14 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// What the names of its tensors begin with.
+    pub fn stem(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+        }
+    }
+
     /// The neighbours of each state in this direction.
     pub fn neighbours(self, env: &dyn Environment, states: &States, out: &mut Neighbours) {
         match self {
@@ -43,6 +51,8 @@ pub struct Choices {
     pub offsets: Vec<u32>,
     /// The target of each edge.
     pub edge_target: Vec<u32>,
+    /// The forward action of each edge (for parents too: the one that leads back from there).
+    pub edge_action: Vec<Action>,
     /// Row of each step; `[steps]`.
     pub step_row: Vec<u32>,
     /// Chosen edge of each step (a number into the edges); `[steps]`.
@@ -63,6 +73,7 @@ impl Choices {
             row_group: Vec::new(),
             offsets: vec![0],
             edge_target: Vec::new(),
+            edge_action: Vec::new(),
             step_row: Vec::new(),
             step_edge: Vec::new(),
             step_trajectory: Vec::new(),
@@ -99,6 +110,7 @@ impl Choices {
         for edge in neighbours.list(list) {
             let (target, _) = self.targets.insert(neighbours.states.row(edge));
             self.edge_target.push(target);
+            self.edge_action.push(neighbours.actions[edge]);
         }
         self.offsets.push(self.edge_target.len() as u32);
         row

@@ -1,6 +1,7 @@
 //! Where each named tensor lies in one flat buffer of parameters. Names as in `golden/*.safetensors` (DESIGN.md).
 
-use super::spec::{BackwardPolicy, PolicySpec};
+use super::spec::{BackwardPolicy, Parameterization, PolicySpec};
+use crate::env::Sizes;
 use crate::random::{Purpose, Stream};
 use std::ops::Range;
 use std::sync::Arc;
@@ -70,18 +71,18 @@ impl TensorSpec {
 pub struct Layout {
     /// The policy it is for.
     pub spec: PolicySpec,
-    /// Length of a state's feature vector.
-    pub features: usize,
+    /// What networks see of a state, and how many actions they score.
+    pub sizes: Sizes,
     /// The tensors by offset.
     pub tensors: Vec<TensorSpec>,
 }
 
 impl Layout {
-    /// The tensors of a policy over states with `features` features.
-    pub fn new(spec: &PolicySpec, features: usize) -> Arc<Self> {
+    /// The tensors of a policy over an environment of these sizes.
+    pub fn new(spec: &PolicySpec, sizes: Sizes) -> Arc<Self> {
         let mut layout = Self {
             spec: spec.clone(),
-            features,
+            sizes,
             tensors: Vec::new(),
         };
         layout.add_policy(Group::Forward);
@@ -98,7 +99,7 @@ impl Layout {
             layout.add(Group::LogZ, "log_z".into(), vec![1]);
         }
         if spec.state_flow {
-            let inputs = features + spec.flow_beta_features();
+            let inputs = sizes.features + spec.flow_beta_features();
             layout.add_mlp(Group::LogFlow, "", &[inputs, spec.hidden, 1]);
         }
         Arc::new(layout)
@@ -107,16 +108,14 @@ impl Layout {
     fn add_policy(&mut self, group: Group) {
         let PolicySpec {
             conditioning,
-            hidden,
-            embed,
             beta_hidden,
             ..
         } = self.spec;
         let beta_features = self.spec.beta_features();
-        self.add_mlp(group, ".encoder", &[self.features, hidden, embed]);
-        let joined = 2 * embed + if conditioning.embeds_beta() { beta_hidden } else { 0 };
-        let outputs = 1 + usize::from(self.spec.has_offset());
-        self.add_mlp(group, ".scorer", &[joined, hidden, outputs]);
+        match self.spec.parameterization {
+            Parameterization::Edge => self.add_edges(group),
+            Parameterization::StateAction => self.add_state_action(group),
+        }
         if conditioning.is_conditional() {
             self.add_mlp(
                 group,
@@ -129,13 +128,39 @@ impl Layout {
         }
     }
 
+    fn add_edges(&mut self, group: Group) {
+        let PolicySpec { hidden, embed, .. } = self.spec;
+        self.add_mlp(group, ".encoder", &[self.sizes.features, hidden, embed]);
+        let joined = 2 * embed + self.spec.joined_beta();
+        self.add_mlp(group, ".scorer", &[joined, hidden, self.spec.edge_outputs()]);
+    }
+
+    /// The layers that both directions share belong to the forward policy.
+    fn add_state_action(&mut self, group: Group) {
+        let PolicySpec { hidden, layers, .. } = self.spec;
+        if group == Group::Forward {
+            let inputs = self.sizes.features + self.spec.joined_beta();
+            let sizes: Vec<usize> = std::iter::once(inputs).chain(vec![hidden; layers]).collect();
+            self.add_mlp(group, ".trunk", &sizes);
+        }
+        let outputs = self.sizes.actions * self.spec.edge_outputs();
+        self.add_linear(group, format!("{}.head", group.prefix()), [hidden, outputs]);
+    }
+
     /// Layers get even numbers, as in a PyTorch `Sequential` with activations between.
     fn add_mlp(&mut self, group: Group, part: &str, sizes: &[usize]) {
         for (layer, pair) in sizes.windows(2).enumerate() {
-            let stem = format!("{}{part}.{}", group.prefix(), 2 * layer);
-            self.add(group, format!("{stem}.weight"), vec![pair[1], pair[0]]);
-            self.add(group, format!("{stem}.bias"), vec![pair[1]]);
+            self.add_linear(
+                group,
+                format!("{}{part}.{}", group.prefix(), 2 * layer),
+                [pair[0], pair[1]],
+            );
         }
+    }
+
+    fn add_linear(&mut self, group: Group, stem: String, [inputs, outputs]: [usize; 2]) {
+        self.add(group, format!("{stem}.weight"), vec![outputs, inputs]);
+        self.add(group, format!("{stem}.bias"), vec![outputs]);
     }
 
     fn add(&mut self, group: Group, name: String, shape: Vec<usize>) {

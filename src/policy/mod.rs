@@ -14,7 +14,7 @@ pub mod torch;
 pub use choices::{Batch, Choices, Direction, Flows};
 pub use layout::{GROUPS, Group, Layout, Parameters, TensorSpec};
 pub use native::NativeBackend;
-pub use spec::{BackwardPolicy, Conditioning, LogitScale, Parity, PolicySpec};
+pub use spec::{BackwardPolicy, Conditioning, LogitScale, Parameterization, Parity, PolicySpec};
 pub use torch::TorchBackend;
 
 use crate::env::Environment;

@@ -40,6 +40,17 @@ impl Conditioning {
     }
 }
 
+/// What the networks give scores to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parameterization {
+    /// Edges, from both their states: f(s, s'), the published form.
+    #[default]
+    Edge,
+    /// Actions, from the state alone: one MLP with a head for P_F and one for P_B, the usual form elsewhere.
+    StateAction,
+}
+
 /// Whose quirks to reproduce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -79,9 +90,15 @@ pub struct PolicySpec {
     pub conditioning: Conditioning,
     /// Whose quirks.
     pub parity: Parity,
-    /// Hidden size H of encoder and scorer.
+    /// What is scored.
+    #[serde(default)]
+    pub parameterization: Parameterization,
+    /// State-action: hidden layers of the MLP.
+    #[serde(default = "two_layers")]
+    pub layers: usize,
+    /// Hidden size H of encoder and scorer, or of every hidden layer of a state-action MLP.
     pub hidden: usize,
-    /// Embedding size E of a state.
+    /// Edge: embedding size E of a state.
     pub embed: usize,
     /// Hidden size of the small networks on β.
     pub beta_hidden: usize,
@@ -108,6 +125,10 @@ pub struct PolicySpec {
     pub state_flow: bool,
 }
 
+fn two_layers() -> usize {
+    2
+}
+
 /// log T is kept within ±this: a guard against overflow, far from any value that training reaches.
 pub const LOG_SCALE_LIMIT: f32 = 20.0;
 
@@ -117,6 +138,8 @@ impl PolicySpec {
         Self {
             conditioning,
             parity: Parity::Published,
+            parameterization: Parameterization::Edge,
+            layers: two_layers(),
             hidden: 128,
             embed: 128,
             beta_hidden: 32,
@@ -139,6 +162,20 @@ impl PolicySpec {
     /// Edges have an offset beside their score; without a scale it would be the same as a score.
     pub fn has_offset(&self) -> bool {
         self.conditioning.scales_logits() && self.edge_offset
+    }
+
+    /// Scores of an edge: f, and g where there are offsets.
+    pub fn edge_outputs(&self) -> usize {
+        1 + usize::from(self.has_offset())
+    }
+
+    /// Numbers of h(β) that join what the scorer, or the first layer of a state-action MLP, sees.
+    pub fn joined_beta(&self) -> usize {
+        if self.conditioning.embeds_beta() {
+            self.beta_hidden
+        } else {
+            0
+        }
     }
 
     /// Numbers that describe one β to log F: none where there is one β only.

@@ -34,7 +34,7 @@ fn env(length: usize) -> Arc<dyn Environment> {
 }
 
 fn parameters(spec: &PolicySpec, env: &dyn Environment, scale: f32) -> Parameters {
-    let mut parameters = Parameters::initial(Layout::new(spec, env.feature_count()), 7);
+    let mut parameters = Parameters::initial(Layout::new(spec, env.sizes()), 7);
     parameters.values.iter_mut().for_each(|v| *v *= scale);
     parameters
 }
@@ -95,7 +95,7 @@ fn gradient_of(
     gradient
 }
 
-/// Every objective with every conditioning, and both kinds of scale where there is one.
+/// Every objective with every conditioning, both kinds of scale where there is one, and scores of edges and of actions.
 fn every_spec() -> Vec<(Objective, PolicySpec)> {
     let mut specs = Vec::new();
     for conditioning in CONDITIONINGS {
@@ -108,7 +108,7 @@ fn every_spec() -> Vec<(Objective, PolicySpec)> {
                 if logit_scale == LogitScale::Positive && !conditioning.scales_logits() {
                     continue;
                 }
-                let spec = PolicySpec {
+                let of_edges = PolicySpec {
                     logit_scale,
                     edge_offset,
                     state_flow: kind.needs_flow,
@@ -119,7 +119,12 @@ fn every_spec() -> Vec<(Objective, PolicySpec)> {
                     },
                     ..small_spec(conditioning)
                 };
-                specs.push((Objective::find(kind.name).unwrap(), spec));
+                let of_actions = PolicySpec {
+                    parameterization: Parameterization::StateAction,
+                    layers: if edge_offset { 1 } else { 3 },
+                    ..of_edges.clone()
+                };
+                specs.extend([of_edges, of_actions].map(|spec| (Objective::find(kind.name).unwrap(), spec)));
             }
         }
     }

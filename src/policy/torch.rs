@@ -3,7 +3,8 @@
 use super::native::steps::Clamp;
 use super::spec::LOG_SCALE_LIMIT;
 use super::{
-    Backend, BackendError, BackwardPolicy, Batch, Choices, Direction, EdgeScores, LogProbs, Parameters, PolicySpec,
+    Backend, BackendError, BackwardPolicy, Batch, Choices, Direction, EdgeScores, LogProbs, Parameterization,
+    Parameters, PolicySpec,
 };
 use crate::env::{Environment, States};
 use std::sync::Arc;
@@ -80,16 +81,17 @@ impl TorchBackend {
         Tensor::f_from_slice(&values)?.f_to_device(self.device)
     }
 
-    fn one_hot(&self, states: &States) -> Result<Tensor, TchError> {
+    /// `[count, features]`.
+    fn one_hot<'a>(&self, states: impl Iterator<Item = &'a [u8]>, count: usize) -> Result<Tensor, TchError> {
         let features = self.env.feature_count();
-        let mut dense = vec![0f32; states.len() * features];
+        let mut dense = vec![0f32; count * features];
         let mut ones = Vec::new();
-        for (state, row) in states.iter().zip(dense.chunks_exact_mut(features)) {
+        for (state, row) in states.zip(dense.chunks_exact_mut(features)) {
             ones.clear();
             self.env.features(state, &mut ones);
             ones.iter().for_each(|&one| row[one as usize] = 1.0);
         }
-        let dense = Tensor::f_from_slice(&dense)?.f_view([states.len() as i64, features as i64])?;
+        let dense = Tensor::f_from_slice(&dense)?.f_view([count as i64, features as i64])?;
         dense.f_to_device(self.device)
     }
 
@@ -102,11 +104,7 @@ impl TorchBackend {
     }
 
     fn scores(&self, direction: Direction, choices: &Choices, betas: &[f32]) -> Result<Scores, TchError> {
-        let stem = if direction == Direction::Forward {
-            "forward"
-        } else {
-            "backward"
-        };
+        let stem = direction.stem();
         let spec = &self.parameters.layout.spec;
         let conditioning = spec.conditioning;
         if direction == Direction::Backward && spec.backward == BackwardPolicy::Uniform {
@@ -117,10 +115,7 @@ impl TorchBackend {
                 scales: None,
             });
         }
-        let embed = |states: &States| self.mlp(&self.one_hot(states)?, &format!("{stem}.encoder"), 2);
-        let sources = embed(choices.sources.states())?.f_index_select(0, &self.indices(&edge_sources(choices))?)?;
-        let targets = embed(choices.targets.states())?.f_index_select(0, &self.indices(&choices.edge_target)?)?;
-        let mut joined = vec![sources, targets];
+        let mut embedding = None;
         let mut scale = None;
         if conditioning.is_conditional() {
             let embedded = self.mlp(
@@ -140,16 +135,58 @@ impl TorchBackend {
                 });
             }
             if conditioning.embeds_beta() {
-                joined.push(embedded.f_index_select(0, &self.indices(&edge_groups(choices))?)?);
+                embedding = Some(embedded);
             }
         }
-        let outputs = self.mlp(&Tensor::f_cat(&joined, 1)?, &format!("{stem}.scorer"), 2)?;
+        let outputs = match spec.parameterization {
+            Parameterization::Edge => self.score_edges(stem, choices, embedding.as_ref())?,
+            Parameterization::StateAction => self.score_actions(stem, choices, embedding.as_ref())?,
+        };
         let offsets = spec.has_offset().then(|| outputs.f_select(1, 1)).transpose()?;
         Ok(Scores {
             scores: outputs.f_select(1, 0)?,
             offsets,
             scales: scale,
         })
+    }
+
+    /// `[edges, outputs]` from the states at both ends; `embedding` is h(β), `[groups, β hidden]`, where the scorer sees it.
+    fn score_edges(&self, stem: &str, choices: &Choices, embedding: Option<&Tensor>) -> Result<Tensor, TchError> {
+        let embed = |states: &States| {
+            self.mlp(
+                &self.one_hot(states.iter(), states.len())?,
+                &format!("{stem}.encoder"),
+                2,
+            )
+        };
+        let sources = embed(choices.sources.states())?.f_index_select(0, &self.indices(&edge_sources(choices))?)?;
+        let targets = embed(choices.targets.states())?.f_index_select(0, &self.indices(&choices.edge_target)?)?;
+        let mut joined = vec![sources, targets];
+        if let Some(embedding) = embedding {
+            joined.push(embedding.f_index_select(0, &self.indices(&edge_groups(choices))?)?);
+        }
+        self.mlp(&Tensor::f_cat(&joined, 1)?, &format!("{stem}.scorer"), 2)
+    }
+
+    /// `[edges, outputs]` from the state that chooses, by action.
+    fn score_actions(&self, stem: &str, choices: &Choices, embedding: Option<&Tensor>) -> Result<Tensor, TchError> {
+        let states = choices.sources.states();
+        let sources = choices.row_source.iter().map(|&source| states.row(source as usize));
+        let mut joined = vec![self.one_hot(sources, choices.rows())?];
+        if let Some(embedding) = embedding {
+            joined.push(embedding.f_index_select(0, &self.indices(&choices.row_group)?)?);
+        }
+        let spec = &self.parameters.layout.spec;
+        let trunk = self.mlp(&Tensor::f_cat(&joined, 1)?, "forward.trunk", spec.layers)?;
+        let scores = self.linear(&trunk.f_leaky_relu()?, &format!("{stem}.head"))?;
+        let shape = [-1, spec.edge_outputs() as i64, self.env.action_count() as i64];
+        let scores = scores.f_view(shape)?.f_permute([0, 2, 1])?.f_reshape([-1, shape[1]])?;
+        let (actions, edges) = (self.env.action_count() as u32, (0..choices.rows()));
+        let places = edges.flat_map(|row| choices.row(row).map(move |edge| (row, edge)));
+        let places: Vec<u32> = places
+            .map(|(row, edge)| row as u32 * actions + u32::from(choices.edge_action[edge]))
+            .collect();
+        scores.f_index_select(0, &self.indices(&places)?)
     }
 
     fn log_probabilities(&self, direction: Direction, batch: &Batch) -> Result<Tensor, TchError> {
@@ -216,7 +253,7 @@ impl TorchBackend {
         let counts = flows.offsets.windows(2).map(|pair| pair[1] - pair[0]);
         let row_state: Vec<u32> = (0..).zip(counts).flat_map(|(s, n)| vec![s; n as usize]).collect();
         let mut joined = vec![
-            self.one_hot(&flows.states)?
+            self.one_hot(flows.states.iter(), flows.states.len())?
                 .f_index_select(0, &self.indices(&row_state)?)?,
         ];
         if self.parameters.layout.spec.flow_beta_features() > 0 {

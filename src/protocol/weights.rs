@@ -58,11 +58,18 @@ pub fn from_bytes(layout: &Arc<Layout>, bytes: &[u8]) -> Result<Parameters, Weig
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::env::Sizes;
     use crate::policy::{Conditioning, PolicySpec};
 
     #[test]
     fn the_forward_policy_survives_and_anything_else_is_refused() {
-        let layout = Layout::new(&PolicySpec::published(Conditioning::Logit), 32);
+        let layout = Layout::new(
+            &PolicySpec::published(Conditioning::Logit),
+            Sizes {
+                features: 32,
+                actions: 8,
+            },
+        );
         let parameters = Parameters::initial(layout.clone(), 7);
         let bytes = to_bytes(&parameters);
         let back = from_bytes(&layout, &bytes).unwrap();

@@ -62,7 +62,7 @@ impl Roller {
     /// # Errors
     /// When the device is not available.
     pub fn new(config: &RunConfig, task: &Task, seed: u64) -> Result<Self, BackendError> {
-        let layout = Layout::new(&config.policy, task.env.feature_count());
+        let layout = Layout::new(&config.policy, task.env.sizes());
         let zeros = Parameters {
             values: vec![0.0; layout.len()],
             layout,
@@ -79,7 +79,7 @@ impl Roller {
 
     /// Names and shapes of the weights that [`Self::load`] takes.
     pub fn layout(&self) -> Arc<Layout> {
-        Layout::new(&self.config.policy, self.task.env.feature_count())
+        Layout::new(&self.config.policy, self.task.env.sizes())
     }
 
     /// Uses these weights from now on; only the forward policy matters.

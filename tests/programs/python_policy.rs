@@ -7,6 +7,7 @@ use super::thermoflow;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use thermoflow::checkpoint::{Checkpoint, TrainerState, decode_policy};
+use thermoflow::env::Sizes;
 use thermoflow::optimizer::AdamState;
 use thermoflow::policy::{Conditioning, Layout, LogitScale, Parameters, Parity, PolicySpec};
 
@@ -51,7 +52,16 @@ fn checkpoints(dir: &Path) -> Vec<PathBuf> {
             edge_offset: true,
             ..PolicySpec::published(conditioning)
         };
-        let policy = Parameters::initial(Layout::new(&spec, 32), 7);
+        let policy = Parameters::initial(
+            Layout::new(
+                &spec,
+                Sizes {
+                    features: 32,
+                    actions: 8,
+                },
+            ),
+            7,
+        );
         written(policy, &dir.join(format!("own {conditioning:?}")))
     });
     golden.into_iter().chain(own).collect()
@@ -117,12 +127,14 @@ fn sample_policy_prints_what_the_program_scores_alike() {
     };
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
-    trained(&run, &["--set", "task.growth=\"append-only\""]);
+    trained(&run, &["--set", "task.growth=\"append-only\"", "--set", "task.words=3"]);
     let checkpoint = thermoflow::checkpoint::latest(&run).unwrap().unwrap().path;
     let mut command = script(&python, "sample_policy.py", &[checkpoint.to_str().unwrap()]);
     command.args([
         "--growth",
         "append-only",
+        "--words",
+        "3",
         "--json",
         "-n",
         "10",

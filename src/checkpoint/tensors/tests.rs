@@ -21,6 +21,11 @@ const GOLDEN: [(&str, Conditioning); 6] = [
     ("logit-layer_tb", Conditioning::LogitLayer),
 ];
 
+const SIZES: Sizes = Sizes {
+    features: 8,
+    actions: 4,
+};
+
 fn small() -> Parameters {
     let spec = PolicySpec {
         hidden: 6,
@@ -28,7 +33,7 @@ fn small() -> Parameters {
         beta_hidden: 3,
         ..PolicySpec::published(Conditioning::Logit)
     };
-    Parameters::initial(Layout::new(&spec, 8), 1)
+    Parameters::initial(Layout::new(&spec, SIZES), 1)
 }
 
 /// A file with one tensor changed, added or (None) removed.
@@ -63,12 +68,19 @@ fn every_golden_file_is_recognised_and_read() {
             ..PolicySpec::published(conditioning)
         };
         assert_eq!(
-            (&guessed.parameters.layout.spec, guessed.parameters.layout.features),
+            (
+                &guessed.parameters.layout.spec,
+                guessed.parameters.layout.sizes.features
+            ),
             (&expected, 32),
             "{name}"
         );
         assert_eq!(guessed.meta, None);
-        let told = decode_policy(&bytes, &path, Some((&expected, 32))).unwrap();
+        let told = Sizes {
+            features: 32,
+            actions: 0,
+        };
+        let told = decode_policy(&bytes, &path, Some((&expected, told))).unwrap();
         assert_eq!(told.parameters.values, guessed.parameters.values);
     }
 }
@@ -90,7 +102,7 @@ fn what_is_written_has_the_names_shapes_and_bytes_of_the_golden_file() {
         let again = decode_policy(&written, &path, None).unwrap();
         let meta = again.meta.unwrap();
         assert_eq!(
-            (meta.task.as_str(), meta.features, meta.policy_version),
+            (meta.task.as_str(), meta.sizes.features, meta.policy_version),
             ("tfbind8", 32, PolicyVersion(12))
         );
         assert_eq!(meta.spec, loaded.parameters.layout.spec);
@@ -111,7 +123,7 @@ fn optimiser_state_comes_back() {
     assert_eq!(decode_optimizer(&bytes, Path::new("o"), layout).unwrap(), state);
     let names = SafeTensors::deserialize(&bytes).unwrap().names().len();
     assert_eq!(names, 2 * layout.tensors.len());
-    let error = decode_policy(&bytes, Path::new("o"), Some((&layout.spec, 8)))
+    let error = decode_policy(&bytes, Path::new("o"), Some((&layout.spec, SIZES)))
         .unwrap_err()
         .to_string();
     assert!(error.contains("exp_avg"), "{error}");
@@ -163,7 +175,7 @@ fn a_file_that_is_no_policy_is_refused() {
     assert!(refusal(&other).contains("there is no forward.encoder.0.weight"));
     let text = String::from_utf8_lossy(&good).into_owned();
     assert!(text.contains("\\\"hidden\\\":6"));
-    let at = good.windows(4).position(|w| w == b"n\\\":").unwrap();
+    let at = good.windows(12).position(|w| w == b"conditioning").unwrap();
     let mut broken = good.clone();
     broken[at] = b'X';
     assert!(refusal(&broken).contains("spec ="), "{}", refusal(&broken));
@@ -176,7 +188,7 @@ fn another_spec_than_the_files_is_refused_by_the_first_tensor_that_differs() {
         embed: 5,
         ..small().layout.spec.clone()
     };
-    let message = decode_policy(&bytes, Path::new("p"), Some((&spec, 8)))
+    let message = decode_policy(&bytes, Path::new("p"), Some((&spec, SIZES)))
         .unwrap_err()
         .to_string();
     assert!(
@@ -187,7 +199,29 @@ fn another_spec_than_the_files_is_refused_by_the_first_tensor_that_differs() {
         hidden: usize::MAX,
         ..spec
     };
-    assert!(decode_policy(&bytes, Path::new("p"), Some((&huge, 8))).is_err());
+    assert!(decode_policy(&bytes, Path::new("p"), Some((&huge, SIZES))).is_err());
+}
+
+#[test]
+fn a_policy_that_scores_actions_is_read_as_it_was_written() {
+    let spec = PolicySpec {
+        parameterization: Parameterization::StateAction,
+        layers: 3,
+        ..small().layout.spec.clone()
+    };
+    let written = Parameters::initial(Layout::new(&spec, SIZES), 1);
+    assert_eq!(written.layout.tensor("forward.head.weight").shape, [SIZES.actions, 6]);
+    let bytes = encode_policy(&written, "t", PolicyVersion(0)).unwrap();
+    let read = decode_policy(&bytes, Path::new("p"), None).unwrap();
+    assert_eq!(
+        (&read.parameters.values, &read.parameters.layout),
+        (&written.values, &written.layout)
+    );
+    let other = Sizes { actions: 5, ..SIZES };
+    let message = decode_policy(&bytes, Path::new("p"), Some((&spec, other)))
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("forward.head.weight"), "{message}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use super::kernels::{self, Edges, Operands, OperandsGradient};
 use super::matrix::{Into, Matrix, MatrixMut, multiply};
+use super::one_hot::{self, OneHot};
 use crate::env::Environment;
 use crate::policy::{Flows, Layout, PolicySpec};
 use std::ops::Range;
@@ -20,8 +21,7 @@ pub struct FlowNetwork {
 /// What the backward pass needs.
 #[derive(Debug, Default)]
 pub struct FlowTape {
-    ones: Vec<u32>,
-    offsets: Vec<u32>,
+    states: OneHot,
     /// Projected states, `[states, H]`.
     u: Vec<f32>,
     /// Projected β, `[betas, H]`.
@@ -37,7 +37,7 @@ impl FlowNetwork {
         let range = |name: &str| layout.tensor(&format!("log_flow.{name}")).range();
         layout.spec.state_flow.then(|| Self {
             spec: layout.spec.clone(),
-            features: layout.features,
+            features: layout.sizes.features,
             tensors: ["0.weight", "0.bias", "2.weight", "2.bias"].map(range),
         })
     }
@@ -55,19 +55,13 @@ impl FlowNetwork {
     pub fn forward(&self, env: &dyn Environment, values: &[f32], flows: &Flows, betas: &[f32]) -> (Vec<f32>, FlowTape) {
         let hidden = self.spec.hidden;
         let mut tape = FlowTape {
-            offsets: vec![0],
             row_source: (0..flows.states.len() as u32).collect(),
             ..FlowTape::default()
         };
-        for state in flows.states.iter() {
-            env.features(state, &mut tape.ones);
-            tape.offsets.push(tape.ones.len() as u32);
-        }
-        let width = self.features + self.spec.flow_beta_features();
-        let columns = kernels::transpose(&values[self.tensors[0].clone()], hidden, width);
-        tape.u = vec![0.0; flows.states.len() * hidden];
+        tape.states.fill(env, flows.states.iter());
+        let columns = one_hot::columns(&values[self.tensors[0].clone()], hidden);
         let bias = &values[self.tensors[1].clone()];
-        kernels::sum_columns_linear(&tape.ones, &tape.offsets, &columns, bias, &mut tape.u);
+        tape.states.linear(&columns, bias, &mut tape.u);
         tape.v = vec![0.0; betas.len() * hidden];
         let codes = self.spec.flow_beta_features();
         if codes > 0 {
@@ -121,11 +115,9 @@ impl FlowNetwork {
         gradient[self.tensors[3].start] += upstream.iter().sum::<f32>();
         kernels::add_column_sums(&u, &mut gradient[self.tensors[1].clone()]);
         let width = self.features + self.spec.flow_beta_features();
-        let mut columns = vec![0.0; width * hidden];
-        kernels::scatter_columns(&tape.ones, &tape.offsets, &u, hidden, &mut columns);
         let first = &mut gradient[self.tensors[0].clone()];
-        let transposed = kernels::transpose(&columns, width, hidden);
-        first.iter_mut().zip(transposed).for_each(|(g, new)| *g += new);
+        tape.states
+            .weight_backward(&u, hidden, &mut one_hot::Scratch::default(), first);
         let codes = self.spec.flow_beta_features();
         if codes > 0 {
             let betas = v.len() / hidden;

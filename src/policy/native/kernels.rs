@@ -12,6 +12,9 @@ pub const SLOPE: f32 = 0.01;
 
 const LANES: usize = 16;
 
+/// Columns that are transposed at a time.
+const BLOCK: usize = 64;
+
 /// Rows of edges over projected sources and targets, as [`super::super::Choices`] holds them.
 #[derive(Debug, Clone, Copy)]
 pub struct Edges<'a> {
@@ -165,36 +168,9 @@ fn sum_linear(ones: &[u32], offsets: &[u32], columns: &[f32], bias: &[f32], out:
     }
 }
 
-/// Gradient of [`sum_columns`]: `activations` is its output, `upstream` `[states, width]` is overwritten with the
-/// gradient before the activation; `columns` and `bias` are added to.
-#[multiversion(targets = "simd")]
-pub fn sum_columns_backward(
-    ones: &[u32],
-    offsets: &[u32],
-    activations: &[f32],
-    upstream: &mut [f32],
-    columns: &mut [f32],
-    bias: &mut [f32],
-) {
-    let width = bias.len();
-    let rows = upstream.chunks_exact_mut(width).zip(activations.chunks_exact(width));
-    for (row, active) in rows {
-        for ((g, a), b) in row.iter_mut().zip(active).zip(bias.iter_mut()) {
-            *g *= if *a > 0.0 { 1.0 } else { SLOPE };
-            *b += *g;
-        }
-    }
-    scatter(ones, offsets, upstream, width, columns);
-}
-
 /// Adds row i of `rows` (`[states, width]`) to the columns of the ones of state i.
 #[multiversion(targets = "simd")]
 pub fn scatter_columns(ones: &[u32], offsets: &[u32], rows: &[f32], width: usize, columns: &mut [f32]) {
-    scatter(ones, offsets, rows, width, columns);
-}
-
-#[inline(always)]
-fn scatter(ones: &[u32], offsets: &[u32], rows: &[f32], width: usize, columns: &mut [f32]) {
     for (pair, row) in offsets.windows(2).zip(rows.chunks_exact(width)) {
         for &one in &ones[pair[0] as usize..pair[1] as usize] {
             row_of_mut(columns, one, width)
@@ -214,11 +190,13 @@ pub fn add_column_sums(matrix: &[f32], out: &mut [f32]) {
 }
 
 /// LeakyReLU in place.
+#[multiversion(targets = "simd")]
 pub fn leaky_relu(values: &mut [f32]) {
     values.iter_mut().for_each(|v| *v = leaky(*v));
 }
 
 /// Multiplies `upstream` by the slope of LeakyReLU; `activations` is its output (which keeps the sign of its input).
+#[multiversion(targets = "simd")]
 pub fn leaky_relu_backward(activations: &[f32], upstream: &mut [f32]) {
     for (g, a) in upstream.iter_mut().zip(activations) {
         *g *= if *a > 0.0 { 1.0 } else { SLOPE };
@@ -234,9 +212,13 @@ pub fn broadcast(row: &[f32], out: &mut [f32]) {
 /// `[rows, columns]` to `[columns, rows]`.
 pub fn transpose(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     let mut out = vec![0.0; matrix.len()];
-    for (r, row) in matrix.chunks_exact(columns).enumerate() {
-        for (c, value) in row.iter().enumerate() {
-            out[c * rows + r] = *value;
+    // In blocks, so that what is written stays in the cache until its line is full.
+    for first in (0..columns).step_by(BLOCK) {
+        let block = first..(first + BLOCK).min(columns);
+        for (r, row) in matrix.chunks_exact(columns).enumerate() {
+            for c in block.clone() {
+                out[c * rows + r] = row[c];
+            }
         }
     }
     out

@@ -26,6 +26,11 @@ pub struct MlpTape {
 }
 
 impl MlpTape {
+    /// The input, `[batch, inputs]`.
+    pub fn input(&self) -> &[f32] {
+        &self.activations[0]
+    }
+
     /// The output, `[batch, outputs]`.
     pub fn output(&self) -> &[f32] {
         self.activations.last().expect("an MLP has an output")
@@ -35,17 +40,21 @@ impl MlpTape {
 impl Mlp {
     /// The MLP whose tensors are `{stem}.0.weight`, `{stem}.0.bias`, `{stem}.2.weight` …
     pub fn new(layout: &Layout, stem: &str) -> Self {
-        let find = |name: String| layout.tensors.iter().find(|t| t.name == name);
-        let layers = (0..).map_while(|layer| {
-            let weight = find(format!("{stem}.{}.weight", 2 * layer))?;
-            let bias = find(format!("{stem}.{}.bias", 2 * layer))?;
-            let (outputs, inputs) = (weight.shape[0], weight.shape[1]);
-            Some(Layer {
+        let names = (0..).map(|layer| format!("{stem}.{}", 2 * layer));
+        let has = |name: &String| layout.tensors.iter().any(|t| t.name == format!("{name}.weight"));
+        Self::of_layers(layout, &names.take_while(has).collect::<Vec<_>>())
+    }
+
+    /// The MLP of the layers with these names, one above the other.
+    pub fn of_layers(layout: &Layout, names: &[String]) -> Self {
+        let layers = names.iter().map(|name| {
+            let [weight, bias] = ["weight", "bias"].map(|part| layout.tensor(&format!("{name}.{part}")));
+            Layer {
                 weight: weight.range(),
                 bias: bias.range(),
-                inputs,
-                outputs,
-            })
+                inputs: weight.shape[1],
+                outputs: weight.shape[0],
+            }
         });
         Self {
             layers: layers.collect(),

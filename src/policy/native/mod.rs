@@ -2,11 +2,15 @@
 //!
 //! It agrees with [`super::TorchBackend`] to 1e-5 (tests/backends.rs); that one is the reference and the GPU path.
 
+mod beta;
+mod edges;
 mod flow;
 mod kernels;
 pub mod matrix;
 mod mlp;
 mod network;
+mod one_hot;
+mod state_action;
 pub(crate) mod steps;
 
 use super::{
@@ -15,7 +19,7 @@ use super::{
 use crate::env::Environment;
 use flow::{FlowNetwork, FlowTape};
 use mlp::{Mlp, MlpTape};
-use network::{Folded, Network, Tape};
+use network::{Folded, Network, Scratch, Side, Tape, zeros};
 use std::sync::Arc;
 use steps::Clamp;
 
@@ -153,21 +157,16 @@ impl Backend for NativeBackend {
         betas: &[f32],
     ) -> Result<EdgeScores, BackendError> {
         self.score(direction, choices, betas);
-        let Tape {
-            scores,
-            offsets,
-            scales,
-            ..
-        } = &self.tapes[direction as usize];
-        let scales = if scales.is_empty() {
-            vec![1.0; betas.len()]
-        } else {
-            scales.clone()
-        };
+        let tape = &self.tapes[direction as usize];
+        let scales = &tape.beta.scales;
         Ok(EdgeScores {
-            scores: scores.clone(),
-            offsets: offsets.clone(),
-            scales,
+            scores: tape.scores.clone(),
+            offsets: tape.offsets.clone(),
+            scales: if scales.is_empty() {
+                vec![1.0; betas.len()]
+            } else {
+                scales.clone()
+            },
         })
     }
 

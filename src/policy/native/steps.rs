@@ -1,6 +1,6 @@
 //! From edge scores to log-probabilities of steps and back: scale, clamp, log-softmax.
 
-use super::network::Tape;
+use super::Tape;
 use crate::policy::{Choices, Conditioning, Parity, PolicySpec};
 
 /// Where the published code clamps; elsewhere softmax needs no guard, it subtracts the largest logit.
@@ -98,7 +98,7 @@ pub fn log_probabilities_backward(
 ) -> LogitGradient {
     let mut scores = vec![0.0; choices.edges()];
     let mut offsets = vec![0.0; tape.offsets.len()];
-    let mut scales = vec![0.0; tape.scales.len()];
+    let mut scales = vec![0.0; tape.beta.scales.len()];
     let mut row = Vec::new();
     for (step, &upstream) in upstream.iter().enumerate() {
         let edges = choices.row(choices.step_row[step] as usize);
@@ -136,7 +136,8 @@ pub fn log_probabilities_backward(
 }
 
 fn scale_of(tape: &Tape, beta_of: &[u32], trajectory: u32) -> f32 {
-    tape.scales
+    tape.beta
+        .scales
         .get(beta_of[trajectory as usize] as usize)
         .copied()
         .unwrap_or(1.0)
