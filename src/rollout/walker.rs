@@ -9,7 +9,7 @@ use crate::policy::{Backend, BackendError, Choices, Direction, PolicySpec, choic
 use crate::random::Stream;
 use std::sync::Arc;
 
-/// Edges kept between walks; past this the memory starts anew. 4 Mi edges take about 100 MB with 8-byte states.
+/// Edges kept between walks; past this the memory starts anew. 4 Mi edges take about 120 MB with 8-byte states.
 const KEPT_EDGES: usize = 4 << 20;
 
 /// What one walk did.
@@ -32,9 +32,24 @@ pub struct Walker {
     /// State, then its β group in 4 bytes.
     rows: StateIndex,
     neighbours: Neighbours,
+    /// Where each edge leads: a row, or one of [`UNKNOWN`] and [`END`]. A state that was met before is found without looking
+    /// at it.
+    next: Vec<u32>,
     scores: Vec<f32>,
     /// Empty when the policy has none.
     offsets: Vec<f32>,
+}
+
+/// Nobody went along this edge yet.
+const UNKNOWN: u32 = u32::MAX;
+/// Here walks end.
+const END: u32 = u32::MAX - 1;
+
+/// A walk that has not ended.
+struct Place {
+    walk: usize,
+    /// The edge it came by; None at its start.
+    came_by: Option<usize>,
 }
 
 impl Walker {
@@ -48,6 +63,7 @@ impl Walker {
             scores_depend_on_beta: spec.conditioning.embeds_beta(),
             rows: StateIndex::new(width + 4),
             neighbours: Neighbours::new(width),
+            next: Vec::new(),
             scores: Vec::new(),
             offsets: Vec::new(),
         }
@@ -57,6 +73,7 @@ impl Walker {
     pub fn forget(&mut self) {
         self.rows.clear();
         self.neighbours.clear();
+        self.next.clear();
         self.scores.clear();
         self.offsets.clear();
     }
@@ -78,23 +95,43 @@ impl Walker {
             self.forget();
         }
         let (distinct, beta_of) = group_betas(betas);
-        let mut walks = vec![Walk::default(); starts.len()];
-        let mut places: Vec<(usize, Vec<u8>)> = starts.iter().map(<[u8]>::to_vec).enumerate().collect();
-        let scales = loop {
-            places.retain(|(_, state)| !self.is_end(state));
-            let (rows, scales) = self.score(backend, &places, &distinct, &beta_of)?;
-            if places.is_empty() {
-                break scales;
-            }
-            for ((walk, state), row) in places.iter_mut().zip(rows) {
-                let scale = scales[beta_of[*walk] as usize];
-                let (edge, log_p) = self.choose(row, scale, epsilon, &mut streams[*walk]);
-                walks[*walk].actions.push(self.neighbours.actions[edge]);
-                walks[*walk].log_p += log_p;
-                state.copy_from_slice(self.neighbours.states.row(edge));
-            }
+        let new_walk = |_| Walk {
+            actions: Vec::with_capacity(self.env.max_steps()),
+            log_p: 0.0,
         };
-        drop(scales);
+        let mut walks: Vec<Walk> = (0..starts.len()).map(new_walk).collect();
+        let new_place = |walk| Place { walk, came_by: None };
+        let mut places: Vec<Place> = (0..starts.len()).map(new_place).collect();
+        let (mut rows, mut logits) = (Vec::with_capacity(places.len()), Vec::new());
+        let mut scales = Vec::new();
+        loop {
+            let choices = self.arrive((starts, &beta_of), &mut places, &mut rows);
+            if places.is_empty() {
+                break;
+            }
+            // T(β) is the same at every step. Where scores do not depend on β, any β will do for those of new rows.
+            let first = scales.is_empty();
+            let betas = if first || self.scores_depend_on_beta {
+                &distinct
+            } else {
+                &distinct[..1]
+            };
+            if first || choices.rows() > 0 {
+                let scored = backend.edge_scores(self.direction, &choices, betas)?;
+                self.scores.extend(scored.scores);
+                self.offsets.extend(scored.offsets);
+                if first {
+                    scales = scored.scales;
+                }
+            }
+            for (place, &row) in places.iter_mut().zip(&rows) {
+                let (walk, scale) = (&mut walks[place.walk], scales[beta_of[place.walk] as usize]);
+                let (edge, log_p) = self.choose(row as usize, scale, epsilon, &mut streams[place.walk], &mut logits);
+                walk.actions.push(self.neighbours.actions[edge]);
+                walk.log_p += log_p;
+                place.came_by = Some(edge);
+            }
+        }
         if self.direction == Direction::Backward {
             walks.iter_mut().for_each(|walk| walk.actions.reverse());
         }
@@ -108,52 +145,70 @@ impl Walker {
         }
     }
 
-    /// Makes sure that every place has a scored row; returns the rows, and T of every β.
-    fn score(
+    /// Takes out the places where walks end, and puts the row of each of the others in `rows`; returns the rows that are new,
+    /// which have no scores yet.
+    fn arrive(
         &mut self,
-        backend: &mut dyn Backend,
-        places: &[(usize, Vec<u8>)],
-        betas: &[f32],
-        beta_of: &[u32],
-    ) -> Result<(Vec<usize>, Vec<f32>), BackendError> {
-        let mut key = Vec::new();
-        let mut new = States::new(self.env.state_width());
-        let mut new_groups = Vec::new();
-        let rows = places.iter().map(|(walk, state)| {
-            let group = if self.scores_depend_on_beta { beta_of[*walk] } else { 0 };
-            key.clear();
-            key.extend_from_slice(state);
-            key.extend_from_slice(&group.to_le_bytes());
-            let (row, is_new) = self.rows.insert(&key);
-            if is_new {
-                new.push(state);
-                new_groups.push(group);
-            }
-            row as usize
+        (starts, beta_of): (&States, &[u32]),
+        places: &mut Vec<Place>,
+        rows: &mut Vec<u32>,
+    ) -> Choices {
+        let mut new = New {
+            states: States::new(self.env.state_width()),
+            groups: Vec::new(),
+        };
+        rows.clear();
+        places.retain(|place| {
+            let group = if self.scores_depend_on_beta {
+                beta_of[place.walk]
+            } else {
+                0
+            };
+            let row = match place.came_by {
+                None => self.find(starts.row(place.walk), group, &mut new),
+                Some(edge) if self.next[edge] == UNKNOWN => {
+                    let row = self.find(&self.neighbours.states.row(edge).to_vec(), group, &mut new);
+                    self.next[edge] = row;
+                    row
+                }
+                Some(edge) => self.next[edge],
+            };
+            rows.extend((row != END).then_some(row));
+            row != END
         });
-        let rows: Vec<usize> = rows.collect();
-        let first_row = self.rows.states().len() - new.len();
-        self.direction.neighbours(&*self.env, &new, &mut self.neighbours);
+        let first_row = self.rows.states().len() - new.states.len();
+        self.direction.neighbours(&*self.env, &new.states, &mut self.neighbours);
+        self.next.resize(self.neighbours.actions.len(), UNKNOWN);
         let mut choices = Choices::new(self.env.state_width());
-        for (place, (state, &group)) in new.iter().zip(&new_groups).enumerate() {
+        for (place, (state, &group)) in new.states.iter().zip(&new.groups).enumerate() {
             choices.push_row(state, group, &self.neighbours, first_row + place);
         }
-        let scored = backend.edge_scores(self.direction, &choices, betas)?;
-        self.scores.extend(scored.scores);
-        self.offsets.extend(scored.offsets);
-        Ok((rows, scored.scales))
+        choices
+    }
+
+    /// The row of a state, or [`END`]; a row that is new is added to `new`.
+    fn find(&mut self, state: &[u8], group: u32, new: &mut New) -> u32 {
+        if self.is_end(state) {
+            return END;
+        }
+        let key = [state, &group.to_le_bytes()].concat();
+        let (row, is_new) = self.rows.insert(&key);
+        if is_new {
+            new.states.push(state);
+            new.groups.push(group);
+        }
+        row
     }
 
     /// Chooses an edge of a row; returns it with its log P.
-    fn choose(&self, row: usize, scale: f32, epsilon: f32, stream: &mut Stream) -> (usize, f32) {
+    fn choose(&self, row: usize, scale: f32, epsilon: f32, stream: &mut Stream, logits: &mut Vec<f32>) -> (usize, f32) {
         let edges = self.neighbours.list(row);
         if edges.len() == 1 {
             return (edges.start, 0.0);
         }
-        let mut logits = Vec::with_capacity(edges.len());
         let offsets = steps::offsets_of(&self.offsets, edges.clone());
-        steps::logits(&self.scores[edges.clone()], offsets, scale, self.clamp, &mut logits);
-        let total = steps::log_sum_exp(&logits);
+        steps::logits(&self.scores[edges.clone()], offsets, scale, self.clamp, logits);
+        let total = steps::log_sum_exp(logits);
         let place = if epsilon > 0.0 && stream.unit() < f64::from(epsilon) {
             stream.below(edges.len())
         } else {
@@ -164,6 +219,13 @@ impl Walker {
             steps::clamp_log_probability(logits[place] - total, self.clamp),
         )
     }
+}
+
+/// Rows that were not there before.
+struct New {
+    states: States,
+    /// The β group of each.
+    groups: Vec<u32>,
 }
 
 /// The index whose share of the cumulated probabilities holds `unit`; rounding leaves the last one.

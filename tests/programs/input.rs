@@ -191,7 +191,7 @@ fn samples_repeat_with_their_seed_and_a_reader_may_leave() {
 #[test]
 fn every_configuration_of_the_project_is_accepted() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
-    let folders = [configs.clone(), configs.join("objectives")];
+    let folders = [configs.clone(), configs.join("objectives"), configs.join("bench")];
     let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let paths = entries.map(|entry| entry.unwrap().path());
     let paths: Vec<_> = paths
@@ -209,10 +209,15 @@ fn every_configuration_of_the_project_is_accepted() {
 
 #[test]
 fn bench_reports_a_rate() {
-    let output = run(&["bench", "round", "--seconds", "0.2", "--json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(report["trajectories_per_second"].as_f64().unwrap() > 0.0);
+    let gfnx = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/bench/tfbind8-gfnx.toml");
+    for work in ["rollout", "train", "round"] {
+        for config in [&[][..], &["--config", gfnx]] {
+            let output = run(&[&["bench", work, "--seconds", "0.2", "--json"], config].concat());
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert!(report["trajectories_per_second"].as_f64().unwrap() > 0.0, "{report}");
+        }
+    }
 }
 
 #[test]
