@@ -179,13 +179,13 @@ impl TorchBackend {
         let spec = &self.parameters.layout.spec;
         let trunk = self.mlp(&Tensor::f_cat(&joined, 1)?, "forward.trunk", spec.layers)?;
         let scores = self.linear(&trunk.f_leaky_relu()?, &format!("{stem}.head"))?;
-        let shape = [-1, spec.edge_outputs() as i64, self.env.action_count() as i64];
-        let scores = scores.f_view(shape)?.f_permute([0, 2, 1])?.f_reshape([-1, shape[1]])?;
-        let (actions, edges) = (self.env.action_count() as u32, (0..choices.rows()));
-        let places = edges.flat_map(|row| choices.row(row).map(move |edge| (row, edge)));
-        let places: Vec<u32> = places
-            .map(|(row, edge)| row as u32 * actions + u32::from(choices.edge_action[edge]))
-            .collect();
+        // From [rows, outputs · actions] to a row of outputs for every row and action.
+        let (outputs, actions) = (spec.edge_outputs() as i64, self.env.action_count());
+        let scores = scores.f_view([-1, outputs, actions as i64])?;
+        let scores = scores.f_permute([0, 2, 1])?.f_reshape([-1, outputs])?;
+        let place = |row: usize, edge: usize| (row * actions + usize::from(choices.edge_action[edge])) as u32;
+        let of_row = |row: usize| choices.row(row).map(move |edge| place(row, edge));
+        let places: Vec<u32> = (0..choices.rows()).flat_map(of_row).collect();
         scores.f_index_select(0, &self.indices(&places)?)
     }
 
