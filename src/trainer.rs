@@ -120,6 +120,9 @@ impl Trainer {
     /// When the device fails.
     pub fn train_replay(&mut self, draw: u64, progress: f32) -> Result<Option<StepReport>, TrainError> {
         let n = self.config.replay.batch;
+        if n == 0 {
+            return Ok(None);
+        }
         // One stream chooses the x, the others belong to one replayed x each.
         let mut choice = Stream::new(self.config.seed, Purpose::Replay, draw, u64::MAX);
         let Some(ids) = self.dataset.draw(n, &mut choice) else {
@@ -314,6 +317,20 @@ mod tests {
         let mut trainer = Trainer::new(config, &task).unwrap();
         trainer.remember(known).unwrap();
         trainer.train_replay(0, 0.0).unwrap().unwrap().loss
+    }
+
+    #[test]
+    fn without_replay_nothing_is_trained_on_again() {
+        let config = config(|config| config.replay.batch = 0);
+        let task = Task::load(&config.task).unwrap();
+        let mut trainer = Trainer::new(&config, &task).unwrap();
+        // A step first: another on nothing would go on in its direction.
+        let known = [trajectory([0; 8], 1.0)];
+        trainer.remember(&known).unwrap();
+        trainer.train_online(&known, 0.0).unwrap();
+        let before = trainer.parameters().values.clone();
+        assert_eq!(trainer.train_replay(0, 0.0).unwrap(), None);
+        assert_eq!(trainer.parameters().values, before);
     }
 
     fn online(config: &RunConfig, trajectory: &Trajectory) -> f64 {
