@@ -14,6 +14,8 @@ mod input;
 #[allow(dead_code, reason = "signals go through Slurm here")]
 #[path = "shared/processes.rs"]
 mod processes;
+#[path = "shared/replays.rs"]
+mod replays;
 #[path = "cluster/run.rs"]
 mod run;
 #[path = "cluster/slurm.rs"]

@@ -14,6 +14,11 @@ mod golden;
 mod input;
 #[path = "programs/installation.rs"]
 mod installation;
+#[path = "programs/launch_kubernetes.rs"]
+mod launch_kubernetes;
+#[cfg(target_os = "linux")]
+#[path = "programs/launch_local.rs"]
+mod launch_local;
 #[path = "programs/oracle.rs"]
 mod oracle;
 #[path = "shared/output.rs"]
@@ -26,6 +31,9 @@ mod python_examples;
 mod python_policy;
 #[path = "programs/readers.rs"]
 mod readers;
+#[cfg(target_os = "linux")]
+#[path = "shared/replays.rs"]
+mod replays;
 #[cfg(unix)]
 #[path = "programs/security.rs"]
 mod security;

@@ -1,7 +1,8 @@
-//! `[launch]` of a configuration: what is asked of a scheduler for a run. It is no part of the run itself: neither
+//! `[launch]` of a configuration: what is asked of Slurm for a run (of Kubernetes: `kubernetes`). It is no part of the run itself: neither
 //! run.toml nor the actors have it, so a run may go on with other resources.
 
 use super::check::Invalid;
+use super::kubernetes::{KubernetesConfig, RawKubernetes};
 use super::resolved::RunConfig;
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +35,9 @@ const MOST_CPUS: u32 = 4096;
 )]
 pub struct RawLaunch {
     pub ledger: Option<bool>,
+    pub port: Option<u16>,
     pub slurm: RawSlurm,
+    pub kubernetes: RawKubernetes,
 }
 
 /// Mirrors [`SlurmConfig`]; what is said here holds for both kinds of jobs, unless they say otherwise.
@@ -75,8 +78,12 @@ pub struct RawJob {
 pub struct LaunchConfig {
     /// Every actor writes down what it made and was told is safe, to compare with the replay.
     pub ledger: bool,
+    /// The learner's port; 0: a free one (on Kubernetes: 5555).
+    pub port: u16,
     /// Under Slurm.
     pub slurm: SlurmConfig,
+    /// On Kubernetes.
+    pub kubernetes: KubernetesConfig,
 }
 
 /// What is asked of Slurm.
@@ -124,14 +131,17 @@ impl RawLaunch {
         for module in slurm.modules.iter().flatten() {
             word(&common("modules"), Some(module))?;
         }
+        let threads = [run.learner.threads, run.actor.threads];
         Ok(LaunchConfig {
             ledger: self.ledger.unwrap_or(false),
+            port: self.port.unwrap_or(0),
             slurm: SlurmConfig {
                 account: slurm.account.clone(),
                 modules: slurm.modules.clone().unwrap_or_default(),
-                learner: slurm.job(&slurm.learner, "learner", run.learner.threads)?,
-                actor: slurm.job(&slurm.actor, "actor", run.actor.threads)?,
+                learner: slurm.job(&slurm.learner, "learner", threads[0])?,
+                actor: slurm.job(&slurm.actor, "actor", threads[1])?,
             },
+            kubernetes: self.kubernetes.resolve(threads)?,
         })
     }
 }
@@ -144,10 +154,7 @@ impl RawSlurm {
         word(&key("memory"), job.memory.as_deref())?;
         word(&key("gres"), job.gres.as_deref())?;
         options(&key("extra"), job.extra.as_deref().unwrap_or_default())?;
-        let cpus = job.cpus.unwrap_or(threads as u32);
-        if !(1..=MOST_CPUS).contains(&cpus) {
-            return Err(Invalid::value(key("cpus"), cpus, format!("1 to {MOST_CPUS}")));
-        }
+        let cpus = cpus(&key("cpus"), job.cpus, threads)?;
         let mut extra = self.extra.clone().unwrap_or_default();
         extra.extend(job.extra.clone().unwrap_or_default());
         Ok(JobConfig {
@@ -158,6 +165,15 @@ impl RawSlurm {
             gres: job.gres.clone(),
             extra,
         })
+    }
+}
+
+/// CPUs of a job, its program's threads unless it says otherwise.
+pub(super) fn cpus(key: &str, given: Option<u32>, threads: usize) -> Result<u32, Invalid> {
+    let cpus = given.unwrap_or(threads as u32);
+    match cpus {
+        1..=MOST_CPUS => Ok(cpus),
+        _ => Err(Invalid::value(key, cpus, format!("1 to {MOST_CPUS}"))),
     }
 }
 
@@ -238,6 +254,13 @@ extra = [\"--nice=5\"]
             ("launch.slurm.actor.extra=[\"qos\"]", "launch.slurm.actor.extra"),
             ("launch.slurm.modules=[\"a;b'c\"]", "launch.slurm.modules"),
             ("launch.slurm.learner.cpus=0", "launch.slurm.learner.cpus"),
+            ("launch.kubernetes.actor.cpus=0", "launch.kubernetes.actor.cpus"),
+            (
+                "launch.kubernetes.learner.memory=\"16 GB\"",
+                "launch.kubernetes.learner.memory",
+            ),
+            ("launch.kubernetes.storage=\"Gi\"", "launch.kubernetes.storage"),
+            ("launch.kubernetes.grace_seconds=0", "launch.kubernetes.grace_seconds"),
         ] {
             let message = launch(TEXT, set).unwrap_err().to_string();
             assert!(message.contains(&format!("{key} = ")), "{set}: {message}");

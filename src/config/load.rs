@@ -87,7 +87,7 @@ pub fn from_text(path: &Path, text: &str, sets: &[String], flags: &RawConfig) ->
 }
 
 /// As [`load_to_launch`], from the text of the file.
-pub(super) fn from_text_to_launch(
+pub(crate) fn from_text_to_launch(
     path: &Path,
     text: &str,
     sets: &[String],

@@ -4,6 +4,7 @@
 //! an option later that was not checked here.
 
 mod check;
+mod kubernetes;
 mod launch;
 mod load;
 mod locate;
@@ -14,9 +15,10 @@ mod resolved;
 mod tests;
 
 pub use check::Invalid;
+pub use kubernetes::{KubernetesConfig, PodConfig, RawKubernetes, RawPod};
 pub use launch::{JobConfig, LaunchConfig, RawJob, RawLaunch, RawSlurm, SlurmConfig};
 #[cfg(test)]
-use load::from_text_to_launch;
+pub(crate) use load::from_text_to_launch;
 pub use load::{ConfigError, from_text, load, load_to_launch};
 pub use raw::{
     BetaKind, RawActor, RawBeta, RawConfig, RawLearner, RawOptimizer, RawPolicy, RawReplay, RawReward, RawTask,

@@ -13,6 +13,7 @@ use crate::config::{ConfigError, Invalid};
 use crate::env::EnvError;
 use crate::experiment::ExperimentError;
 use crate::launch::LaunchError;
+use crate::launch::kubernetes::KubernetesError;
 use crate::logging::{self, LogFormat};
 use crate::policy::BackendError;
 use crate::process::{BAD_INPUT, FAILED};
@@ -86,6 +87,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<KeyFileError>()
             || cause.downcast_ref().is_some_and(ExperimentError::is_bad_input)
             || cause.downcast_ref().is_some_and(LaunchError::is_bad_input)
+            || cause.downcast_ref().is_some_and(KubernetesError::is_bad_input)
             || matches!(cause.downcast_ref(), Some(BackendError::Device(_)))
     };
     if error.chain().any(is_input) { BAD_INPUT } else { FAILED }

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 pub enum LaunchError {
     /// No launch.json.
     #[error(
-        "{0} was not launched: there is no launch.json (`thermoflow launch slurm CONFIG --run-dir {0}` launches a run)"
+        "{0} was not launched: there is no launch.json (`thermoflow launch local CONFIG --run-dir {0}` launches a run here, `launch slurm` on a cluster)"
     )]
     NotLaunched(PathBuf),
-    /// launch.json is not what was written.
-    #[error("{path} is damaged ({reason}): move it away, and stop the jobs with scancel")]
+    /// A file is not what was written.
+    #[error("{path} is damaged ({reason}): move it away, and stop what runs by hand (scancel, kill)")]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -1,12 +1,12 @@
 //! The jobs of a run: their commands and what they need.
 
-use super::{LaunchError, LaunchPaths};
+use super::{LaunchError, LaunchPaths, Scheduler};
 use crate::config::{JobConfig, LaunchConfig};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// How long an actor looks for its learner, seconds: a learner that was put back into the queue comes back in its time.
-const GIVE_UP_AFTER: u32 = 86_400;
+pub(super) const GIVE_UP_AFTER: u32 = 86_400;
 
 /// A word of a command line, or a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,16 @@ pub enum Word {
     Text(String),
     /// Followed by the number of the actor.
     Numbered(String),
+}
+
+impl Word {
+    /// What it is in the task of this number.
+    pub fn at(&self, number: u32) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Numbered(before) => format!("{before}{number}"),
+        }
+    }
 }
 
 impl From<&str> for Word {
@@ -32,6 +42,8 @@ pub enum Key {
     File(PathBuf),
     /// The environment of whoever submits, which the scheduler passes on.
     Environment,
+    /// There is none, so learner and actors are on one machine.
+    Absent,
 }
 
 /// The programs, at the same place on every node.
@@ -58,8 +70,8 @@ pub struct Request<'a> {
     pub working_dir: &'a Path,
     /// The key.
     pub key: &'a Key,
-    /// Where the learner listens.
-    pub bind: &'a str,
+    /// Where programs run.
+    pub scheduler: &'a Scheduler,
     /// The run's objects are scored by a program of the user's.
     pub allow_programs: bool,
     /// What is asked of the scheduler.
@@ -94,6 +106,9 @@ pub struct Plan {
     pub modules: Vec<String>,
     /// Where the key comes from.
     pub key: Key,
+    /// The learner's port; 0: a free one.
+    #[serde(default)]
+    pub port: u16,
     /// The learner.
     pub learner: Job,
     /// The actors; every one has a number.
@@ -113,9 +128,22 @@ impl Plan {
             account: request.config.slurm.account.clone(),
             modules: request.config.slurm.modules.clone(),
             key: request.key.clone(),
+            port: request.config.port,
             learner: learner(request)?,
             actor: actor(request)?,
         })
+    }
+
+    /// The command that keeps the learner: the first life begins the run, later ones go on with it.
+    pub(super) fn keep_learner(&self) -> Vec<String> {
+        let mut words = self.keep_actor();
+        words.extend(["--resume-if".into(), format!("{}/run.toml", self.run_dir)]);
+        words
+    }
+
+    /// The command that keeps an actor.
+    pub(super) fn keep_actor(&self) -> Vec<String> {
+        [self.keeper.as_str(), "launch", "keep"].map(str::to_owned).into()
     }
 }
 
@@ -129,7 +157,10 @@ fn learner(request: &Request<'_>) -> Result<Job, LaunchError> {
     let mut command = vec![text(&request.programs.learner)?, text(&paths.config())?];
     let mut add = |flag: &str, value: String| command.extend([flag.to_owned(), value]);
     add("--run-dir", text(paths.run_dir())?);
-    add("--bind", request.bind.into());
+    add(
+        "--bind",
+        format!("tcp://{}:{}", request.scheduler.bind(), request.config.port),
+    );
     add("--address-file", text(&paths.address())?);
     if let Key::File(path) = request.key {
         add("--key-file", text(path)?);
@@ -170,7 +201,7 @@ fn actor(request: &Request<'_>) -> Result<Job, LaunchError> {
 }
 
 /// A path as text that a script can hold.
-fn text(path: &Path) -> Result<String, LaunchError> {
+pub(super) fn text(path: &Path) -> Result<String, LaunchError> {
     let text = path.to_str().filter(|text| !text.chars().any(char::is_control));
     text.map(str::to_owned)
         .ok_or_else(|| LaunchError::Unwritable(path.into()))

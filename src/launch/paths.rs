@@ -1,5 +1,6 @@
 //! Where in a run directory the parts of a launch are.
 
+use super::queue::Who;
 use std::path::{Path, PathBuf};
 
 /// Name of what was launched, beside run.toml.
@@ -46,6 +47,29 @@ impl LaunchPaths {
     /// What programs say; one file each.
     pub fn logs(&self) -> PathBuf {
         self.dir().join("logs")
+    }
+
+    /// What a program says.
+    pub fn log(&self, who: Who) -> PathBuf {
+        self.logs().join(match who {
+            Who::Learner => "learner.log".to_owned(),
+            Who::Actor(_) => who.to_string(),
+        })
+    }
+
+    /// What is known of the processes of a launch on one machine; a file each.
+    pub fn processes(&self) -> PathBuf {
+        self.dir().join("processes")
+    }
+
+    /// What is known of one of them.
+    pub fn process(&self, who: Who) -> PathBuf {
+        self.processes().join(format!("{who}.json"))
+    }
+
+    /// Where a compute node that is looked at says how it is reached.
+    pub fn probe(&self) -> PathBuf {
+        self.dir().join("probe")
     }
 
     /// What actors made and is not yet known to be safe; a directory each.

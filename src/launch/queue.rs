@@ -1,4 +1,4 @@
-//! What Slurm says of the jobs of a launch: the lines of `squeue`, read.
+//! The programs of a launch as whoever runs them sees them, and what Slurm says of its jobs: the lines of `squeue`, read.
 
 use super::LaunchError;
 use std::collections::BTreeMap;
@@ -37,12 +37,25 @@ impl std::fmt::Display for Who {
     }
 }
 
+impl std::str::FromStr for Who {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let number = text.strip_prefix("actor-").and_then(|number| number.parse().ok());
+        match (text, number) {
+            ("learner", _) => Ok(Self::Learner),
+            (_, Some(number)) => Ok(Self::Actor(number)),
+            _ => Err(()),
+        }
+    }
+}
+
 /// One program of a run, as the scheduler sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// Job, with the number of the task in an array (`12_3`), or process.
     pub job: String,
-    /// In the scheduler's words, upper case.
+    /// In Slurm's words, upper case, whoever runs it.
     pub state: String,
     /// Where it runs; empty when it does not.
     pub node: String,

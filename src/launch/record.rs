@@ -1,14 +1,36 @@
 //! launch.json: what was launched, for whoever asks later.
 
 use super::job::names;
-use super::{LaunchError, LaunchPaths, Plan};
-use crate::durable;
+use super::{LaunchError, LaunchPaths, Plan, json};
 use serde::{Deserialize, Serialize};
-use std::fs;
-use std::io;
+use std::net::Ipv4Addr;
 
 /// Version of the file.
 const VERSION: u32 = 1;
+
+/// Where the programs of a launch run, and who is asked about them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheduler {
+    /// On the nodes of a Slurm cluster.
+    #[default]
+    Slurm,
+    /// As processes of one machine.
+    Local {
+        /// The name of that machine.
+        host: String,
+    },
+}
+
+impl Scheduler {
+    /// Where a learner listens there: on one machine loopback is all it takes.
+    pub(super) fn bind(&self) -> Ipv4Addr {
+        match self {
+            Self::Slurm => Ipv4Addr::UNSPECIFIED,
+            Self::Local { .. } => Ipv4Addr::LOCALHOST,
+        }
+    }
+}
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +38,9 @@ pub struct Record {
     version: u32,
     /// Names the jobs.
     pub id: String,
+    /// Where it runs.
+    #[serde(default)]
+    pub scheduler: Scheduler,
     /// What was launched.
     pub plan: Plan,
     /// Actors that there should be.
@@ -24,10 +49,11 @@ pub struct Record {
 
 impl Record {
     /// Of a launch that has not started anything.
-    pub fn new(id: &str, plan: Plan, actors: u32) -> Self {
+    pub fn new(id: &str, scheduler: Scheduler, plan: Plan, actors: u32) -> Self {
         Self {
             version: VERSION,
             id: id.into(),
+            scheduler,
             plan,
             actors,
         }
@@ -44,21 +70,11 @@ impl Record {
     /// Nothing was launched there, or the file is damaged.
     pub fn read(paths: &LaunchPaths) -> Result<Self, LaunchError> {
         let path = paths.record();
-        let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => LaunchError::NotLaunched(paths.run_dir().into()),
-            _ => LaunchError::Io {
-                doing: "read",
-                path: path.clone(),
-                source,
-            },
-        })?;
-        let damaged = |reason: String| LaunchError::Damaged {
-            path: path.clone(),
-            reason,
-        };
-        let record: Self = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        let found: Option<Self> = json::read(&path)?;
+        let record = found.ok_or_else(|| LaunchError::NotLaunched(paths.run_dir().into()))?;
         if record.version != VERSION {
-            return Err(damaged(format!("its version is {}, not {VERSION}", record.version)));
+            let reason = format!("its version is {}, not {VERSION}", record.version);
+            return Err(LaunchError::Damaged { path, reason });
         }
         Ok(record)
     }
@@ -68,12 +84,6 @@ impl Record {
     /// # Errors
     /// The file system.
     pub fn write(&self, paths: &LaunchPaths) -> Result<(), LaunchError> {
-        let text = serde_json::to_string_pretty(self).expect("a record can be written as JSON");
-        let path = paths.record();
-        durable::replace(&path, text.as_bytes()).map_err(|source| LaunchError::Io {
-            doing: "written",
-            path,
-            source,
-        })
+        json::write(&paths.record(), self)
     }
 }

@@ -25,9 +25,7 @@ impl Script {
     /// # Errors
     /// A path that cannot stand in a script.
     pub fn learner(plan: &Plan) -> Result<Self, LaunchError> {
-        // The first life begins the run, later ones go on with it.
-        let record = format!("{}/run.toml", plan.run_dir);
-        Self::new(plan, &plan.learner, None, &["--resume-if", &record])
+        Self::new(plan, &plan.learner, None, &plan.keep_learner())
     }
 
     /// The script of the actors with these numbers.
@@ -35,12 +33,12 @@ impl Script {
     /// # Errors
     /// A path that cannot stand in a script.
     pub fn actors(plan: &Plan, numbers: &[u32]) -> Result<Self, LaunchError> {
-        Self::new(plan, &plan.actor, Some(numbers), &[])
+        Self::new(plan, &plan.actor, Some(numbers), &plan.keep_actor())
     }
 
-    fn new(plan: &Plan, job: &Job, numbers: Option<&[u32]>, keep: &[&str]) -> Result<Self, LaunchError> {
+    fn new(plan: &Plan, job: &Job, numbers: Option<&[u32]>, keep: &[String]) -> Result<Self, LaunchError> {
         let mut command = vec!["exec".to_owned()];
-        for word in [&plan.keeper, "launch", "keep"].into_iter().chain(keep.iter().copied()) {
+        for word in keep {
             command.push(quote(word)?);
         }
         command.push("--".into());
@@ -111,7 +109,7 @@ fn escape(path: &str) -> String {
     path.replace('%', "%%")
 }
 
-fn quote(text: &str) -> Result<String, LaunchError> {
+pub(super) fn quote(text: &str) -> Result<String, LaunchError> {
     let quoted = shlex::try_quote(text).map_err(|_| LaunchError::Unwritable(PathBuf::from(text)))?;
     Ok(quoted.into_owned())
 }

@@ -1,33 +1,36 @@
 //! Scripts, the lines of squeue, launch.json and scaling, without a scheduler.
 
+use super::local::{End, Process, ProcessId, line};
 use super::queue::{Who, parse};
 use super::scale::{Change, change};
 use super::script::{Script, ranges};
-use super::{Key, LaunchError, LaunchPaths, Plan, Programs, Record, Request};
-use crate::config::{JobConfig, LaunchConfig, SlurmConfig};
+use super::{Key, LaunchError, LaunchPaths, Plan, Programs, Record, Request, Scheduler};
+use crate::config::{RawConfig, from_text_to_launch};
 use std::collections::BTreeSet;
 use std::path::Path;
 
+const CONFIG: &str = "
+[task]
+name = \"tfbind8\"
+[launch]
+ledger = true
+port = 5555
+[launch.slurm]
+account = \"lab\"
+partition = \"gpu\"
+time = \"1:00:00\"
+modules = [\"cuda/13\"]
+extra = [\"--qos=long\"]
+";
+
 fn plan(run_dir: &str, gres: Option<&str>) -> Plan {
-    let job = JobConfig {
-        partition: Some("gpu".into()),
-        time: Some("1:00:00".into()),
-        cpus: 2,
-        memory: None,
-        gres: gres.map(Into::into),
-        extra: vec!["--qos=long".into()],
-    };
-    let actor = JobConfig {
-        gres: None,
-        ..job.clone()
-    };
-    let slurm = SlurmConfig {
-        account: Some("lab".into()),
-        modules: vec!["cuda/13".into()],
-        learner: job,
-        actor,
-    };
-    let config = LaunchConfig { ledger: true, slurm };
+    plan_of(&Scheduler::Slurm, run_dir, gres)
+}
+
+fn plan_of(scheduler: &Scheduler, run_dir: &str, gres: Option<&str>) -> Plan {
+    let mut flags = RawConfig::default();
+    flags.launch.slurm.learner.gres = gres.map(Into::into);
+    let (_, config) = from_text_to_launch(Path::new("a.toml"), CONFIG, &[], &flags).unwrap();
     let bin = Path::new("/opt/tf/bin");
     let programs = Programs {
         thermoflow: bin.join("thermoflow"),
@@ -40,7 +43,7 @@ fn plan(run_dir: &str, gres: Option<&str>) -> Plan {
         programs: &programs,
         working_dir: Path::new("/home/me"),
         key: &Key::File("/home/me/it's a key".into()),
-        bind: "tcp://0.0.0.0:0",
+        scheduler,
         allow_programs: true,
         config: &config,
     };
@@ -50,6 +53,11 @@ fn plan(run_dir: &str, gres: Option<&str>) -> Plan {
 /// The words of the last line, as a shell reads them.
 fn words(script: &str) -> Vec<String> {
     shlex::split(script.lines().last().unwrap()).unwrap()
+}
+
+/// The word behind `flag`.
+fn after<'a>(words: &'a [String], flag: &str) -> &'a str {
+    &words[words.iter().position(|word| word == flag).unwrap() + 1]
 }
 
 #[test]
@@ -79,8 +87,12 @@ fn the_learner_s_script_asks_for_what_was_configured_and_survives_its_time_limit
         "--",
     ];
     assert_eq!(words[..7], keep);
-    let key = words.iter().position(|word| word == "--key-file").unwrap();
-    assert_eq!(words[key + 1], "/home/me/it's a key", "quotes in names are kept");
+    assert_eq!(
+        after(&words, "--key-file"),
+        "/home/me/it's a key",
+        "quotes in names are kept"
+    );
+    assert_eq!(after(&words, "--bind"), "tcp://0.0.0.0:5555");
 }
 
 #[test]
@@ -156,7 +168,8 @@ fn the_record_is_read_back_and_what_is_none_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let paths = LaunchPaths::new(dir.path());
     assert!(matches!(Record::read(&paths), Err(LaunchError::NotLaunched(_))));
-    let record = Record::new("1a2b", plan("/runs/a", None), 3);
+    let host = "here".into();
+    let record = Record::new("1a2b", Scheduler::Local { host }, plan("/runs/a", None), 3);
     record.write(&paths).unwrap();
     assert_eq!(Record::read(&paths).unwrap(), record);
     let text = std::fs::read_to_string(paths.record()).unwrap();
@@ -166,4 +179,78 @@ fn the_record_is_read_back_and_what_is_none_is_refused() {
         error.is_bad_input() && error.to_string().contains("version is 2"),
         "{error}"
     );
+}
+
+#[test]
+fn a_record_of_before_there_was_another_scheduler_is_slurm_s() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = LaunchPaths::new(dir.path());
+    let record = Record::new("1a2b", Scheduler::Slurm, plan("/runs/a", None), 3);
+    let mut json = serde_json::to_value(&record).unwrap();
+    json.as_object_mut().unwrap().remove("scheduler");
+    json["plan"].as_object_mut().unwrap().remove("port");
+    std::fs::write(paths.record(), json.to_string()).unwrap();
+    assert_eq!(Record::read(&paths).unwrap().scheduler, Scheduler::Slurm);
+}
+
+#[test]
+fn processes_of_one_machine_have_keepers_and_stay_on_loopback() {
+    let paths = LaunchPaths::new("/runs/a b");
+    let plan = plan_of(&Scheduler::Local { host: "here".into() }, "/runs/a b", None);
+    let words = |who| shlex::split(&line(&plan, &paths, who).unwrap()).unwrap();
+    let learner = words(Who::Learner);
+    assert_eq!(after(&learner, "--bind"), "tcp://127.0.0.1:5555");
+    assert_eq!(after(&learner, "--process"), "/runs/a b/launch/processes/learner.json");
+    assert_eq!(after(&learner, "--resume-if"), "/runs/a b/run.toml");
+    let actor = words(Who::Actor(3));
+    assert_eq!(after(&actor, "--outbox"), "/runs/a b/launch/outbox/actor-3");
+    assert!(!actor.contains(&"--resume-if".into()));
+    assert_eq!(actor[actor.len() - 2..], [">>/runs/a b/launch/logs/actor-3", "2>&1"]);
+}
+
+#[test]
+fn what_became_of_a_process_is_told_from_its_file_and_who_is_there() {
+    let id = |pid| ProcessId {
+        pid,
+        born: "then".into(),
+    };
+    let mut process = Process::new(id(7), 1000);
+    let said = |process: &Process, live: &[u32]| {
+        let task = process.task("here", 1000 + 3723, |id| live.contains(&id.pid));
+        (task.state.clone(), task.is_live(), task.job, task.time, task.reason)
+    };
+    let text = str::to_owned;
+    assert_eq!(
+        said(&process, &[7]),
+        (text("CONFIGURING"), true, text("7"), text("1:02:03"), text(""))
+    );
+    process.program = Some(id(8));
+    assert_eq!(said(&process, &[7, 8]).0, "RUNNING");
+    assert_eq!(said(&process, &[8]).0, "RUNNING", "it outlives its keeper");
+    assert!(said(&process, &[7]).1, "its keeper has not written down its end yet");
+    let (state, live, .., reason) = said(&process, &[]);
+    assert_eq!(
+        (state.as_str(), live, reason.as_str()),
+        ("FAILED", false, "lost with its keeper")
+    );
+    for (end, state, reason) in [
+        (End::Code(0), "COMPLETED", ""),
+        (End::Code(2), "FAILED", "exit code 2"),
+        (End::Signal(9), "FAILED", "killed by signal 9"),
+    ] {
+        process.ended = Some((end, 1062));
+        // Somebody else may have its number by now.
+        assert_eq!(
+            said(&process, &[7, 8]),
+            (text(state), false, text("8"), text("1:02"), text(reason))
+        );
+    }
+}
+
+#[test]
+fn names_of_programs_are_read_back() {
+    for who in [Who::Learner, Who::Actor(0), Who::Actor(17)] {
+        assert_eq!(who.to_string().parse(), Ok(who));
+    }
+    assert!("actor-x".parse::<Who>().is_err() && "lock".parse::<Who>().is_err());
 }

@@ -27,6 +27,12 @@ fn what_cannot_be_launched_leaves_nothing_behind() {
         &["--set", "launch.slurm.actor.gres=\"gpu:9\"", "--no-probe"],
         "sbatch failed",
     );
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    launch(
+        &["--set", &format!("launch.port={port}")],
+        &format!("port {port} of {} is in use", thermoflow::process::host_name()),
+    );
     set_mode(&run.key, 0o644);
     launch(&[], "chmod 600");
     std::fs::remove_file(&run.key).unwrap();

@@ -1,14 +1,13 @@
-//! A run on the cluster, and the account of what its actors were told is safe.
+//! A run on the cluster.
 
 use super::processes::wait_until;
+use super::replays;
 use super::slurm::Slurm;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use thermoflow::metrics::jsonl;
-use thermoflow::replay::Store;
 
 /// See the module.
 pub struct Run<'a> {
@@ -82,13 +81,7 @@ impl<'a> Run<'a> {
 
     /// Trajectories in the replay by an actor of this name.
     pub fn rows_of(&self, name: &str) -> u64 {
-        let sql = "SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM batches b JOIN actors a ON a.id = b.actor_id
-                   WHERE a.name = ?1";
-        let Ok(store) = Store::open_read_only(&self.dir.join("replay.sqlite")) else {
-            return 0;
-        };
-        let rows: rusqlite::Result<i64> = store.connection().query_row(sql, [name], |row| row.get(0));
-        rows.map_or(0, |rows| rows as u64)
+        replays::rows_of(&self.dir, name)
     }
 
     /// Waits until actors of these numbers have each delivered more.
@@ -107,32 +100,7 @@ impl<'a> Run<'a> {
 
     /// Acknowledged trajectories, by the ledgers; every one is in the replay.
     pub fn account(&self) -> u64 {
-        let store = Store::open_read_only(&self.dir.join("replay.sqlite")).unwrap();
-        assert_eq!(store.verify().unwrap(), Vec::<String>::new());
-        let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
-        for entry in std::fs::read_dir(self.dir.join("launch/ledger")).unwrap() {
-            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-            for line in text.lines() {
-                let line: Value = serde_json::from_str(line).unwrap();
-                let known = acknowledged
-                    .entry(line["incarnation"].as_str().unwrap().into())
-                    .or_default();
-                *known = (*known).max(line["acknowledged"].as_u64().unwrap());
-            }
-        }
-        for (incarnation, count) in &acknowledged {
-            let sql = "SELECT count(DISTINCT t.seq) FROM trajectories t JOIN actors a ON a.id = t.actor_id
-                       WHERE a.incarnation = ?1 AND t.seq < ?2";
-            let row = store
-                .connection()
-                .query_row(sql, (incarnation, *count as i64), |row| row.get::<_, i64>(0));
-            assert_eq!(
-                row.unwrap() as u64,
-                *count,
-                "acknowledged to {incarnation} and not in the replay"
-            );
-        }
-        acknowledged.values().sum()
+        replays::account(&self.dir)
     }
 }
 

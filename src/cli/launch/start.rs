@@ -1,90 +1,69 @@
-//! `thermoflow launch slurm`: checks, then submits. When a step fails, what was started before is taken down again.
+//! Launching a run: checks, then starts. When a step fails, what was started before is taken down again. Who runs it is
+//! [`Queue`]'s to know.
 
-use super::{preflight, slurm};
+use super::queue::{self, Queue};
 use crate::cli::config::Source;
 use crate::cli::{BadInput, Output, sibling};
 use anyhow::Context;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use thermoflow::config::{self, LaunchConfig, Mode, RawConfig, RunConfig};
-use thermoflow::durable;
-use thermoflow::launch::script::Script;
-use thermoflow::launch::{Key, LaunchPaths, Plan, Programs, Record, Request};
+use thermoflow::launch::{Key, LaunchPaths, Plan, Programs, Record, Request, Scheduler};
 use thermoflow::lock;
 use thermoflow::protocol::secure::{KEY_VARIABLE, KeySource};
 use thermoflow::run_dir::{RunRecord, differences};
 use thermoflow::task::Task;
 
-/// Submits a learner and its actors to Slurm
+/// What is run, and by how many.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct What {
     #[command(flatten)]
-    source: Source,
-    /// Where the run is kept; all nodes must have it at the same place
-    #[arg(long, value_name = "D")]
-    run_dir: PathBuf,
+    pub source: Source,
     /// Actors
     #[arg(long, default_value_t = 2, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    actors: u32,
-    /// Generic resources of the learner's job, for example gpu:1 [default: launch.slurm.learner.gres]
-    #[arg(long, value_name = "G")]
-    learner_gres: Option<String>,
-    /// File with the key for the links between learner and actors, at the same place on every node [default: the
-    /// environment's THERMOFLOW_KEY, which Slurm passes on]
-    #[arg(long, value_name = "PATH")]
-    key_file: Option<PathBuf>,
+    pub actors: u32,
     /// Rounds in all
     #[arg(long)]
     rounds: Option<u64>,
     /// Seed of all randomness
     #[arg(long)]
     seed: Option<u64>,
-    /// Go on with the run in --run-dir
-    #[arg(long)]
-    resume: bool,
-    /// Print what would be submitted, and submit nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not look at a compute node first
-    #[arg(long)]
-    no_probe: bool,
 }
 
-impl Args {
-    pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
-        let (run, launch) = self.load()?;
-        let run_dir = std::path::absolute(&self.run_dir).context("--run-dir")?;
-        let paths = LaunchPaths::new(run_dir);
-        let key = self.key(paths.run_dir())?;
-        let id = format!("{:08x}", rand::random::<u32>());
-        let record = Record::new(&id, plan(&id, &paths, &key, &run, &launch)?, self.actors);
-        let numbers: Vec<u32> = (0..self.actors).collect();
-        let (learner, actors) = (Script::learner(&record.plan)?, Script::actors(&record.plan, &numbers)?);
-        if self.dry_run {
-            for (kind, script) in [("learner", &learner), ("actors", &actors)] {
-                writeln!(out, "# sbatch --parsable {}\n{script}", paths.script(kind).display())?;
-            }
-            return Ok(());
-        }
-        preflight::cluster(&launch)?;
-        self.refuse_a_run_that_is_there(&paths, &run)?;
-        let fresh = !paths.dir().exists();
-        let started = self.start(&paths, &run, &launch, &record, [learner, actors]);
-        if let Err(error) = started {
-            take_down(&paths, &record, fresh);
-            return Err(error);
-        }
-        tell(&paths, &record, out)
-    }
+/// How it is launched, wherever.
+#[derive(Debug, clap::Args)]
+pub struct How {
+    /// File with the key for the links between learner and actors, at the same place on every node [default: the
+    /// environment's THERMOFLOW_KEY, which Slurm passes on; on one machine there need be none]
+    #[arg(long, value_name = "PATH")]
+    key_file: Option<PathBuf>,
+    /// Go on with the run in --run-dir
+    #[arg(long, requires = "run_dir")]
+    resume: bool,
+    /// Print what would be started, and start nothing
+    #[arg(long)]
+    dry_run: bool,
+}
 
-    fn load(&self) -> anyhow::Result<(RunConfig, LaunchConfig)> {
-        let mut flags = RawConfig {
-            seed: self.seed,
-            ..RawConfig::default()
-        };
-        flags.train.rounds = self.rounds;
-        flags.launch.slurm.learner.gres.clone_from(&self.learner_gres);
+/// A launch, as its command line has it.
+pub struct Launch<'a> {
+    pub what: &'a What,
+    pub how: &'a How,
+    pub scheduler: Scheduler,
+    pub paths: LaunchPaths,
+    /// What `what` has been read as.
+    pub run: RunConfig,
+    pub config: LaunchConfig,
+    /// Look at compute nodes first.
+    pub probe: bool,
+}
+
+impl What {
+    /// The configuration, checked, and its files where other directories find them; `flags` are further ones of the command
+    /// line.
+    pub fn load(&self, mut flags: RawConfig) -> anyhow::Result<(RunConfig, LaunchConfig)> {
+        (flags.seed, flags.train.rounds) = (self.seed, self.rounds);
         let (mut run, launch) = config::load_to_launch(&self.source.file, &self.source.sets, &flags)?;
         Task::load(&run.task).with_context(|| format!("task of {}", self.source.file.display()))?;
         if run.train.mode == Mode::Offline {
@@ -101,18 +80,61 @@ impl Args {
         }
         Ok((run, launch))
     }
+}
+
+impl Launch<'_> {
+    pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
+        let id = format!("{:08x}", rand::random::<u32>());
+        let plan = self.plan(&id, &self.key()?)?;
+        let record = Record::new(&id, self.scheduler.clone(), plan, self.what.actors);
+        let queue = queue::of(&record, &self.paths)?;
+        queue::refuse_too_many(&*queue, self.what.actors)?;
+        let numbers: Vec<u32> = (0..self.what.actors).collect();
+        if self.how.dry_run {
+            write!(out, "{}", queue.preview(&numbers)?)?;
+            return Ok(());
+        }
+        queue.check()?;
+        self.refuse_a_run_that_is_there()?;
+        let before = Before::of(&self.paths);
+        make_dirs(&self.paths)?;
+        let _lock = lock::take(&self.paths.lock())?;
+        // Somebody else may have launched it between the look and the lock.
+        self.refuse_a_run_that_is_there()?;
+        if let Err(error) = self.start(&record, &*queue, &numbers) {
+            match queue.take_down() {
+                Ok(()) => before.restore(&self.paths),
+                // The first error is the one to tell; launch.json stays, so that `launch stop` finds what is left.
+                Err(left) => tracing::warn!("not everything could be taken down: {left:#}"),
+            }
+            return Err(error);
+        }
+        tell(&self.paths, self.what.actors, &*queue, out)
+    }
+
+    fn start(&self, record: &Record, queue: &dyn Queue, numbers: &[u32]) -> anyhow::Result<()> {
+        let config = self.paths.config();
+        fs::write(&config, self.run.to_toml()).with_context(|| config.display().to_string())?;
+        if self.probe {
+            queue.probe()?;
+        }
+        record.write(&self.paths)?;
+        queue.start_learner()?;
+        queue.start_actors(numbers)
+    }
 
     /// There, private, and outside the run directory.
-    fn key(&self, run_dir: &Path) -> anyhow::Result<Key> {
-        let file = self.key_file.as_ref().map(std::path::absolute).transpose()?;
+    fn key(&self) -> anyhow::Result<Key> {
+        let file = self.how.key_file.as_ref().map(std::path::absolute).transpose()?;
         match KeySource::given(file, std::env::var_os(KEY_VARIABLE))? {
             Some(source) => {
-                source.check_outside(run_dir)?;
+                source.check_outside(self.paths.run_dir())?;
                 Ok(match source {
                     KeySource::File(path) => Key::File(path),
                     KeySource::Variable(_) => Key::Environment,
                 })
             }
+            None if self.scheduler != Scheduler::Slurm => Ok(Key::Absent),
             None => Err(BadInput(
                 "actors on other nodes need a key: make one with `thermoflow key new ~/thermoflow.key`, then give \
                  --key-file ~/thermoflow.key"
@@ -122,16 +144,39 @@ impl Args {
         }
     }
 
-    fn refuse_a_run_that_is_there(&self, paths: &LaunchPaths, config: &RunConfig) -> anyhow::Result<()> {
-        let shown = paths.run_dir().display();
+    fn plan(&self, id: &str, key: &Key) -> anyhow::Result<Plan> {
+        let programs = Programs {
+            thermoflow: std::env::current_exe().context("the place of this program is not known")?,
+            learner: sibling::find("thermoflow-learner")?,
+            actor: sibling::find("thermoflow-actor")?,
+        };
+        let request = Request {
+            id,
+            paths: &self.paths,
+            programs: &programs,
+            working_dir: &std::env::current_dir()?,
+            key,
+            scheduler: &self.scheduler,
+            allow_programs: self.run.task.oracle.is_some(),
+            config: &self.config,
+        };
+        Ok(Plan::new(&request)?)
+    }
+
+    fn refuse_a_run_that_is_there(&self) -> anyhow::Result<()> {
+        let (paths, shown) = (&self.paths, self.paths.run_dir().display());
         if paths.record().exists() {
             let record = Record::read(paths)?;
-            let tasks = slurm::tasks(&record)?;
+            let tasks = queue::of(&record, paths)?.tasks()?;
             if let Some((who, task)) = tasks.iter().find(|(_, task)| task.is_live()) {
+                let (job, state) = (&task.job, &task.state);
                 return Err(BadInput(format!(
-                    "{shown} is a run under way: its {who} is job {} ({}); `thermoflow launch status {shown}` shows it, \
-                     `launch scale` changes it, `launch stop` stops it",
-                    task.job, task.state
+                    "{shown} is a run under way: its {who} is {} {job} ({state}); `thermoflow launch status {shown}` shows \
+                     it, `launch scale` changes it, `launch stop` stops it",
+                    match record.scheduler {
+                        Scheduler::Slurm => "job",
+                        Scheduler::Local { .. } => "process",
+                    }
                 ))
                 .into());
             }
@@ -139,82 +184,58 @@ impl Args {
         if !paths.run_dir().join("run.toml").exists() {
             return Ok(());
         }
-        if !self.resume {
+        if !self.how.resume {
             return Err(BadInput(format!("{shown} holds a run: --resume goes on with it")).into());
         }
-        let differences = differences(&RunRecord::read(paths.run_dir())?.config, config);
+        let differences = differences(&RunRecord::read(paths.run_dir())?.config, &self.run);
         if let Some(first) = differences.first() {
             return Err(BadInput(format!("{shown} holds a run with another configuration: {first}")).into());
         }
         Ok(())
     }
+}
 
-    fn start(
-        &self,
-        paths: &LaunchPaths,
-        run: &RunConfig,
-        launch: &LaunchConfig,
-        record: &Record,
-        [learner, actors]: [Script; 2],
-    ) -> anyhow::Result<()> {
-        for dir in [paths.logs(), paths.outboxes(), paths.ledgers()] {
-            fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+fn make_dirs(paths: &LaunchPaths) -> anyhow::Result<()> {
+    for dir in [paths.logs(), paths.outboxes(), paths.ledgers(), paths.processes()] {
+        fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// What there was before a launch.
+struct Before {
+    run_dir: bool,
+    launch: bool,
+}
+
+impl Before {
+    fn of(paths: &LaunchPaths) -> Self {
+        Self {
+            run_dir: paths.run_dir().exists(),
+            launch: paths.dir().exists(),
         }
-        let _lock = lock::take(&paths.lock())?;
-        fs::write(paths.config(), run.to_toml()).with_context(|| paths.config().display().to_string())?;
-        if !self.no_probe {
-            preflight::node(&launch.slurm.actor, paths, &record.plan.key)?;
+    }
+
+    /// Takes away what a launch that failed has made, but no results. Nothing runs in there any more, and the lock is held.
+    fn restore(&self, paths: &LaunchPaths) {
+        let metrics = fs::metadata(paths.run_dir().join("metrics.jsonl"));
+        if metrics.is_ok_and(|file| file.len() > 0) {
+            return;
         }
-        record.write(paths)?;
-        submit(paths, "learner", &learner, &record.plan.key)?;
-        submit(paths, "actors", &actors, &record.plan.key)?;
-        Ok(())
+        if !self.run_dir {
+            let _ = fs::remove_dir_all(paths.run_dir());
+        } else if !self.launch {
+            let _ = fs::remove_file(paths.record());
+            let _ = fs::remove_dir_all(paths.dir());
+        }
     }
 }
 
-/// Submits a script from a file that stays with the run; its job's number.
-pub fn submit(paths: &LaunchPaths, kind: &str, script: &Script, key: &Key) -> anyhow::Result<String> {
-    let path = paths.script(kind);
-    durable::replace(&path, script.to_string().as_bytes()).with_context(|| path.display().to_string())?;
-    slurm::submit(&path, key).with_context(|| format!("the script {}", path.display()))
-}
-
-fn plan(id: &str, paths: &LaunchPaths, key: &Key, run: &RunConfig, launch: &LaunchConfig) -> anyhow::Result<Plan> {
-    let programs = Programs {
-        thermoflow: std::env::current_exe().context("the place of this program is not known")?,
-        learner: sibling::find("thermoflow-learner")?,
-        actor: sibling::find("thermoflow-actor")?,
-    };
-    let request = Request {
-        id,
-        paths,
-        programs: &programs,
-        working_dir: &std::env::current_dir()?,
-        key,
-        bind: "tcp://0.0.0.0:0",
-        allow_programs: run.task.oracle.is_some(),
-        config: launch,
-    };
-    Ok(Plan::new(&request)?)
-}
-
-/// After a failure: nothing is left in the queue, nor in a directory that was not there. The first error is the one to tell.
-fn take_down(paths: &LaunchPaths, record: &Record, fresh: bool) {
-    let _ = slurm::cancel_all(record);
-    if fresh {
-        let _ = fs::remove_file(paths.record());
-        let _ = fs::remove_dir_all(paths.dir());
-        // Only when it is empty.
-        let _ = fs::remove_dir(paths.run_dir());
-    }
-}
-
-fn tell(paths: &LaunchPaths, record: &Record, out: &mut Output) -> anyhow::Result<()> {
+fn tell(paths: &LaunchPaths, actors: u32, queue: &dyn Queue, out: &mut Output) -> anyhow::Result<()> {
     let run = paths.run_dir().display();
-    let [learner, actor] = record.names();
-    writeln!(out, "Submitted {learner} and {} of {actor}. Next:", record.actors)?;
+    writeln!(out, "{}. Next:", queue.launched(actors))?;
     writeln!(out, "  thermoflow launch status {run}")?;
     writeln!(out, "  thermoflow launch logs {run} learner")?;
-    writeln!(out, "  thermoflow launch scale {run} --actors {}", record.actors * 2)?;
+    writeln!(out, "  thermoflow launch scale {run} --actors {}", actors * 2)?;
     Ok(writeln!(out, "  thermoflow launch stop {run}")?)
 }

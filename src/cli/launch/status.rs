@@ -1,11 +1,11 @@
-//! `thermoflow launch status` and `logs`.
+//! `thermoflow launch status`.
 
-use super::slurm;
-use crate::cli::{BadInput, Output};
+use super::logs::last_lines;
+use super::queue;
+use crate::cli::Output;
 use serde::Serialize;
-use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use thermoflow::console::print_json;
 use thermoflow::launch::queue::{Task, Who};
 use thermoflow::launch::{LaunchPaths, Record};
@@ -14,7 +14,7 @@ use thermoflow::metrics::jsonl;
 
 /// Shows who runs where and how training goes
 #[derive(Debug, clap::Args)]
-pub struct StatusArgs {
+pub struct Args {
     /// Run directory
     run: PathBuf,
     /// As one JSON object
@@ -43,15 +43,18 @@ struct Program {
     node: String,
     time: String,
     reason: String,
+    /// Trajectories per second by the last report.
+    rate: Option<f64>,
     last_words: String,
 }
 
 impl Program {
-    fn new(who: Who, task: Task, paths: &LaunchPaths) -> Self {
+    fn new(who: Who, task: Task, paths: &LaunchPaths, progress: Option<&MetricsRow>) -> Self {
         Self {
+            rate: rate(who, progress).filter(|_| task.is_live()),
             name: who.to_string(),
             live: task.is_live(),
-            last_words: last_lines(&log(paths, who), 1),
+            last_words: last_lines(&paths.log(who), 1),
             job: task.job,
             state: task.state,
             node: task.node,
@@ -61,23 +64,25 @@ impl Program {
     }
 }
 
-impl StatusArgs {
+impl Args {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
         let paths = LaunchPaths::new(std::path::absolute(&self.run)?);
         let record = Record::read(&paths)?;
-        let tasks = slurm::tasks(&record)?.into_iter();
+        let tasks = queue::of(&record, &paths)?.tasks()?.into_iter();
         let metrics = self.run.join("metrics.jsonl");
         let rows = if metrics.exists() {
             jsonl::read(&metrics)?
         } else {
             Vec::new()
         };
+        let progress = rows.into_iter().next_back();
+        let programs = tasks.map(|(who, task)| Program::new(who, task, &paths, progress.as_ref()));
         let status = Status {
             run: self.run,
             id: record.id,
             actors: record.actors,
-            programs: tasks.map(|(who, task)| Program::new(who, task, &paths)).collect(),
-            progress: rows.into_iter().next_back(),
+            programs: programs.collect(),
+            progress,
         };
         if self.json {
             return print_json(&status, out);
@@ -94,7 +99,7 @@ impl Status {
             .filter(|program| program.live && program.name != "learner");
         writeln!(
             out,
-            "{}: {} of {} actors in the queue",
+            "{}: {} of {} actors are there",
             self.run.display(),
             live.count(),
             self.actors
@@ -104,7 +109,7 @@ impl Status {
             writeln!(out, "round {round}, {rows} trajectories, {distinct} distinct objects")?;
         }
         if self.programs.is_empty() {
-            writeln!(out, "Slurm knows none of its jobs any more")?;
+            writeln!(out, "none of its programs is known any more")?;
         }
         for program in &self.programs {
             let Program {
@@ -114,72 +119,27 @@ impl Status {
                 node,
                 time,
                 reason,
+                rate,
                 last_words,
                 ..
             } = program;
+            let rate = rate.map_or_else(String::new, |rate| format!("{rate:.0}/s"));
             writeln!(
                 out,
-                "{name:<12} {job:<10} {state:<10} {node:<12} {time:>10} {reason:<12} {last_words}"
+                "{name:<12} {job:<10} {state:<10} {node:<12} {time:>10} {rate:>8} {reason:<12} {last_words}"
             )?;
         }
         Ok(())
     }
 }
 
-/// Shows what the programs said last
-#[derive(Debug, clap::Args)]
-pub struct LogsArgs {
-    /// Run directory
-    run: PathBuf,
-    /// Whose: learner, actor-3 … [default: all]
-    who: Option<String>,
-    /// Lines of each
-    #[arg(short = 'n', long, default_value_t = 20)]
-    lines: usize,
-}
-
-impl LogsArgs {
-    pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
-        let paths = LaunchPaths::new(&self.run);
-        Record::read(&paths)?;
-        let names = self.names(&paths)?;
-        for name in &names {
-            if names.len() > 1 {
-                writeln!(out, "== {name}")?;
-            }
-            writeln!(out, "{}", last_lines(&paths.logs().join(name), self.lines))?;
-        }
-        Ok(())
+/// Trajectories per second of a program: the learner's are everybody's.
+fn rate(who: Who, progress: Option<&MetricsRow>) -> Option<f64> {
+    let row = progress?;
+    if who == Who::Learner {
+        return row.trajectories_per_second;
     }
-
-    /// Names of files.
-    fn names(&self, paths: &LaunchPaths) -> anyhow::Result<Vec<String>> {
-        let mut all = Vec::new();
-        for entry in fs::read_dir(paths.logs())? {
-            all.push(entry?.file_name().to_string_lossy().into_owned());
-        }
-        all.sort();
-        let Some(who) = &self.who else { return Ok(all) };
-        let found = all
-            .iter()
-            .find(|name| *name == who || name.strip_suffix(".log") == Some(who));
-        let missing = || BadInput(format!("{who:?} said nothing yet; there are {}", all.join(", ")));
-        Ok(vec![found.ok_or_else(missing)?.clone()])
-    }
-}
-
-fn log(paths: &LaunchPaths, who: Who) -> PathBuf {
-    let name = match who {
-        Who::Learner => "learner.log".into(),
-        Who::Actor(_) => who.to_string(),
-    };
-    paths.logs().join(name)
-}
-
-/// The last lines of a file; none when there is no file yet.
-fn last_lines(path: &Path, count: usize) -> String {
-    let text = fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let text = text.unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..].join("\n")
+    // An actor that was started again is another of the same name; the one that is heard counts.
+    let mut actors = row.actors.iter().filter(|actor| actor.name == who.to_string());
+    actors.find(|actor| actor.present)?.trajectories_per_second
 }

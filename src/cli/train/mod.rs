@@ -164,7 +164,7 @@ impl Args {
 }
 
 /// runs/TASK-1, runs/TASK-2 …: the first that is not there. The learner makes it, and refuses if another was faster.
-fn free_run_dir(task: &str) -> anyhow::Result<PathBuf> {
+pub fn free_run_dir(task: &str) -> anyhow::Result<PathBuf> {
     let mut candidates = (1..=9999).map(|number| Path::new("runs").join(format!("{task}-{number}")));
     let free = candidates.find(|dir| !dir.exists());
     free.ok_or_else(|| BadInput(format!("runs/ holds 9999 runs of {task}; name one with --run-dir")).into())

@@ -1,14 +1,14 @@
 //! Slurm's commands.
 
+use super::super::queue::Tasks;
 use crate::cli::BadInput;
 use anyhow::Context;
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Output};
-use thermoflow::launch::queue::{self, Task, Who};
-use thermoflow::launch::{Key, Record};
+use thermoflow::launch::Key;
+use thermoflow::launch::queue;
 use thermoflow::protocol::secure::KEY_VARIABLE;
 
 /// Submits a script; its job's number.
@@ -28,14 +28,13 @@ pub fn submit(script: &Path, key: &Key) -> anyhow::Result<String> {
     Ok(job.into())
 }
 
-/// The tasks of a launch that Slurm knows.
-pub fn tasks(record: &Record) -> anyhow::Result<BTreeMap<Who, Task>> {
-    let names = record.names();
+/// The tasks of the jobs with these names that Slurm knows.
+pub fn tasks(names: &[String; 2]) -> anyhow::Result<Tasks> {
     let mut command = Command::new("squeue");
     command.args(["--noheader", "--array", "--states=all"]);
     command.arg(format!("--name={}", names.join(",")));
     command.arg(format!("--format={}", queue::FORMAT));
-    Ok(queue::parse(&call(&mut command)?, &names)?)
+    Ok(queue::parse(&call(&mut command)?, names)?)
 }
 
 /// Cancels tasks (`12`, `12_3`): Slurm asks them to end, and ends them after its KillWait.
@@ -47,9 +46,9 @@ pub fn cancel<'a>(jobs: impl IntoIterator<Item = &'a str>) -> anyhow::Result<()>
     call(Command::new("scancel").args(jobs)).map(drop)
 }
 
-/// Cancels whatever was submitted under the names of a launch.
-pub fn cancel_all(record: &Record) -> anyhow::Result<()> {
-    for name in record.names() {
+/// Cancels whatever was submitted under these names.
+pub fn cancel_all(names: &[String; 2]) -> anyhow::Result<()> {
+    for name in names {
         call(Command::new("scancel").arg(format!("--name={name}")))?;
     }
     Ok(())
@@ -66,6 +65,21 @@ pub fn requeue(job: &str) -> anyhow::Result<()> {
     call(Command::new("scontrol").args(["requeue", job])).map(drop)
 }
 
+/// Nodes other than `node` on which a job of `partition` (the default one, if None) could start at once.
+pub fn other_nodes(node: &str, partition: Option<&str>) -> anyhow::Result<Vec<String>> {
+    let mut command = Command::new("sinfo");
+    command.args(["--noheader", "--Node", "--states=idle,mixed", "--format=%N|%P"]);
+    command.args(partition.map(|names| format!("--partition={names}")));
+    let printed = call(&mut command)?;
+    let lines = printed.lines().filter_map(|line| line.trim().split_once('|'));
+    // The default partition has a star behind its name.
+    let ours = lines.filter(|(_, name)| partition.is_some() || name.ends_with('*'));
+    Ok(ours
+        .map(|(node, _)| node.to_owned())
+        .filter(|name| name != node)
+        .collect())
+}
+
 /// The cluster's partitions, which tells that the controller answers.
 pub fn partitions() -> anyhow::Result<Vec<String>> {
     let printed = call(Command::new("sinfo").args(["--noheader", "--format=%R"]))?;
@@ -75,7 +89,12 @@ pub fn partitions() -> anyhow::Result<Vec<String>> {
 /// What a command printed. Whatever it refuses is for the user to put right.
 pub fn call(command: &mut Command) -> anyhow::Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let Output { status, stdout, stderr } = command.output().map_err(|error| missing(&name, error))?;
+    let output = command.output().map_err(|error| missing(&name, error))?;
+    printed(&name, output)
+}
+
+/// What the command of this name printed.
+pub fn printed(name: &str, Output { status, stdout, stderr }: Output) -> anyhow::Result<String> {
     if status.success() {
         return String::from_utf8(stdout).with_context(|| format!("{name} printed no text"));
     }
@@ -94,8 +113,7 @@ pub fn call(command: &mut Command) -> anyhow::Result<String> {
 
 fn missing(name: &str, error: std::io::Error) -> anyhow::Error {
     if error.kind() == ErrorKind::NotFound {
-        let advice =
-            "run this where Slurm's commands are (a login node), or train on this machine with `thermoflow train`";
+        let advice = "run this where Slurm's commands are (a login node), or start the run on this machine with `thermoflow launch local`";
         return BadInput(format!("there is no Slurm here: {name} is not found; {advice}")).into();
     }
     anyhow::Error::new(error).context(format!("{name} cannot be started"))
