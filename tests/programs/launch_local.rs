@@ -193,7 +193,7 @@ fn what_cannot_be_launched_here_leaves_nothing_behind() {
         refused(run.local(more), reason);
         assert!(!run.dir.exists(), "{reason}");
     };
-    launch(&["--set", "train.rounds=0"], "train.rounds = ");
+    launch(&["--set", "train.batch=0"], "train.batch = ");
     launch(&["--actors", "513"], "at most 512");
     // The learner runs by then, and says why it does not go on.
     launch(&["--set", "learner.device=\"cuda:63\""], "learner failed (exit code 2)");
