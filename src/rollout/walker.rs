@@ -167,7 +167,8 @@ impl Walker {
             let row = match place.came_by {
                 None => self.find(starts.row(place.walk), group, &mut new),
                 Some(edge) if self.next[edge] == UNKNOWN => {
-                    let row = self.find(&self.neighbours.states.row(edge).to_vec(), group, &mut new);
+                    let state = self.neighbours.states.row(edge).to_vec();
+                    let row = self.find(&state, group, &mut new);
                     self.next[edge] = row;
                     row
                 }
