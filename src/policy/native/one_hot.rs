@@ -51,14 +51,11 @@ impl OneHot {
     /// columns of features that occur are touched: with words of letters among them, most do not.
     pub fn weight_backward(&self, upstream: &[f32], hidden: usize, scratch: &mut Scratch, weight: &mut [f32]) {
         let inputs = weight.len() / hidden;
-        scratch.occurring.clear();
-        scratch.occurring.extend_from_slice(&self.ones);
-        scratch.occurring.sort_unstable();
-        scratch.occurring.dedup();
         // Zero from the last time, but where the sizes are others.
         if scratch.columns.len() != inputs * hidden {
             zeros(&mut scratch.columns, inputs * hidden);
         }
+        scratch.note(&self.ones, inputs);
         kernels::scatter_columns(&self.ones, &self.offsets, upstream, hidden, &mut scratch.columns);
         for (row, gradient) in weight.chunks_exact_mut(inputs).enumerate() {
             for &feature in &scratch.occurring {
@@ -76,6 +73,20 @@ impl OneHot {
 pub struct Scratch {
     /// `[inputs, H]`, zero between calls.
     columns: Vec<f32>,
-    /// Distinct features, rising.
+    /// Whether a feature occurs; `[inputs]`.
+    occurs: Vec<bool>,
+    /// Those that do, rising.
     occurring: Vec<u32>,
+}
+
+impl Scratch {
+    /// Notes which of `inputs` features occur.
+    fn note(&mut self, ones: &[u32], inputs: usize) {
+        self.occurs.clear();
+        self.occurs.resize(inputs, false);
+        ones.iter().for_each(|&one| self.occurs[one as usize] = true);
+        self.occurring.clear();
+        let occurring = (0..inputs as u32).filter(|&feature| self.occurs[feature as usize]);
+        self.occurring.extend(occurring);
+    }
 }
