@@ -27,7 +27,7 @@ pub struct Summary {
     pub run_id: Option<String>,
     /// What was trained on.
     pub task: Option<String>,
-    /// Size of the database.
+    /// Size of the database and its write-ahead log.
     pub bytes: u64,
     /// Trajectories.
     pub trajectories: u64,
@@ -179,7 +179,7 @@ impl Summary {
             name: replay.name(),
             run_id: record.map(|record| record.run_id.clone()),
             task: record.map(|record| record.config.task.name.clone()),
-            bytes: std::fs::metadata(replay.path()).map_or(0, |file| file.len()),
+            bytes: replay.size(),
             trajectories,
             distinct: passing.objects,
             duplicates: share(trajectories - passing.objects.min(trajectories)),

@@ -281,6 +281,16 @@ fn what_grows_in_pieces_is_what_is_read_at_once() {
 }
 
 #[test]
+fn what_a_learner_has_just_written_counts_for_the_size() {
+    let (_dir, replay) = example();
+    let before = Summary::read(&replay, &Filter::NONE).unwrap().bytes;
+    let mut store = Store::open(replay.path()).unwrap();
+    store.commit(&[trajectory(4, 0)]).unwrap();
+    // The store is open: its log is not yet part of the database.
+    assert!(Summary::read(&replay, &Filter::NONE).unwrap().bytes > before);
+}
+
+#[test]
 fn an_open_replay_does_not_keep_the_learner_from_emptying_its_log() {
     let (_dir, replay) = example();
     let mut round = 4;

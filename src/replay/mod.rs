@@ -19,4 +19,4 @@ pub use limiter::{Limiter, LimiterError, LimiterState};
 pub use open::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION};
 pub use read::{ActorRow, Counts};
 pub use store::{CommitReport, Received, Store};
-pub use wal::check as check_log;
+pub use wal::{check as check_log, wal_of};

@@ -44,7 +44,8 @@ pub fn check(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-pub(super) fn wal_of(path: &Path) -> PathBuf {
+/// Where the write-ahead log of a database is.
+pub fn wal_of(path: &Path) -> PathBuf {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     wal.into()

@@ -19,7 +19,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thermoflow::config::TaskConfig;
-use thermoflow::replay::{Store, StoreError};
+use thermoflow::replay::{Store, StoreError, wal_of};
 use thermoflow::run_dir::{RunPaths, RunRecord};
 use thermoflow::task::Task;
 
@@ -123,6 +123,13 @@ impl Replay {
     /// The database.
     pub fn path(&self) -> &Path {
         &self.source.path
+    }
+
+    /// Bytes of the database and of its write-ahead log, where what a learner has just written is.
+    pub fn size(&self) -> u64 {
+        let files = [self.path(), &wal_of(self.path())];
+        let sizes = files.map(|file| std::fs::metadata(file).map_or(0, |file| file.len()));
+        sizes.iter().sum()
     }
 
     /// The run directory, if the replay lies in one.

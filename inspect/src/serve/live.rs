@@ -19,7 +19,7 @@ pub struct Live {
     pub last_batch: i64,
     /// Trajectories.
     pub trajectories: u64,
-    /// Size of the database.
+    /// Size of the database and its write-ahead log.
     pub bytes: u64,
 }
 
@@ -28,7 +28,7 @@ impl Live {
         Self {
             last_batch: batches.last().map_or(0, |batch| batch.id),
             trajectories: trajectories(batches),
-            bytes: std::fs::metadata(replay.path()).map_or(0, |file| file.len()),
+            bytes: replay.size(),
         }
     }
 }
