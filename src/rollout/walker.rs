@@ -156,6 +156,7 @@ impl Walker {
         let mut new = New {
             states: States::new(self.env.state_width()),
             groups: Vec::new(),
+            key: Vec::new(),
         };
         rows.clear();
         places.retain(|place| {
@@ -192,8 +193,10 @@ impl Walker {
         if self.is_end(state) {
             return END;
         }
-        let key = [state, &group.to_le_bytes()].concat();
-        let (row, is_new) = self.rows.insert(&key);
+        new.key.clear();
+        new.key.extend_from_slice(state);
+        new.key.extend_from_slice(&group.to_le_bytes());
+        let (row, is_new) = self.rows.insert(&new.key);
         if is_new {
             new.states.push(state);
             new.groups.push(group);
@@ -227,6 +230,8 @@ struct New {
     states: States,
     /// The β group of each.
     groups: Vec<u32>,
+    /// A buffer for the key of a row.
+    key: Vec<u8>,
 }
 
 /// The index whose share of the cumulated probabilities holds `unit`; rounding leaves the last one.
