@@ -3,6 +3,7 @@
 
 use super::check::Invalid;
 use super::launch::cpus;
+use super::mirror::mirror;
 use serde::{Deserialize, Serialize};
 
 /// Room for a run that is not told otherwise: some ten million trajectories.
@@ -20,34 +21,23 @@ const MOST_GPUS: u32 = 64;
 /// Endings of a quantity of bytes.
 const UNITS: [&str; 11] = ["Ki", "Mi", "Gi", "Ti", "Pi", "k", "M", "G", "T", "P", ""];
 
-/// Mirrors [`KubernetesConfig`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(
-    missing_docs,
-    reason = "a field means what the resolved field of the same name means"
-)]
-pub struct RawKubernetes {
-    pub image: Option<String>,
-    pub namespace: Option<String>,
-    pub storage: Option<String>,
-    pub storage_class: Option<String>,
-    pub grace_seconds: Option<u32>,
-    pub learner: RawPod,
-    pub actor: RawPod,
-}
-
-/// Mirrors [`PodConfig`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(
-    missing_docs,
-    reason = "a field means what the resolved field of the same name means"
-)]
-pub struct RawPod {
-    pub cpus: Option<u32>,
-    pub memory: Option<String>,
-    pub gpus: Option<u32>,
+mirror! {
+    /// Mirrors [`KubernetesConfig`].
+    RawKubernetes {
+        image: Option<String>,
+        namespace: Option<String>,
+        storage: Option<String>,
+        storage_class: Option<String>,
+        grace_seconds: Option<u32>,
+        learner: RawPod,
+        actor: RawPod,
+    }
+    /// Mirrors [`PodConfig`].
+    RawPod {
+        cpus: Option<u32>,
+        memory: Option<String>,
+        gpus: Option<u32>,
+    }
 }
 
 /// What is asked of Kubernetes.

@@ -3,6 +3,7 @@
 
 use super::check::Invalid;
 use super::kubernetes::{KubernetesConfig, RawKubernetes};
+use super::mirror::mirror;
 use super::resolved::RunConfig;
 use serde::{Deserialize, Serialize};
 
@@ -26,51 +27,33 @@ const OURS: [&str; 13] = [
 /// Most CPUs of a job; a slip of the keyboard is caught here.
 const MOST_CPUS: u32 = 4096;
 
-/// Mirrors [`LaunchConfig`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(
-    missing_docs,
-    reason = "a field means what the resolved field of the same name means"
-)]
-pub struct RawLaunch {
-    pub ledger: Option<bool>,
-    pub port: Option<u16>,
-    pub slurm: RawSlurm,
-    pub kubernetes: RawKubernetes,
-}
-
-/// Mirrors [`SlurmConfig`]; what is said here holds for both kinds of jobs, unless they say otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(
-    missing_docs,
-    reason = "a field means what the resolved field of the same name means"
-)]
-pub struct RawSlurm {
-    pub account: Option<String>,
-    pub partition: Option<String>,
-    pub time: Option<String>,
-    pub modules: Option<Vec<String>>,
-    pub extra: Option<Vec<String>>,
-    pub learner: RawJob,
-    pub actor: RawJob,
-}
-
-/// Mirrors [`JobConfig`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(
-    missing_docs,
-    reason = "a field means what the resolved field of the same name means"
-)]
-pub struct RawJob {
-    pub partition: Option<String>,
-    pub time: Option<String>,
-    pub cpus: Option<u32>,
-    pub memory: Option<String>,
-    pub gres: Option<String>,
-    pub extra: Option<Vec<String>>,
+mirror! {
+    /// Mirrors [`LaunchConfig`].
+    RawLaunch {
+        ledger: Option<bool>,
+        port: Option<u16>,
+        slurm: RawSlurm,
+        kubernetes: RawKubernetes,
+    }
+    /// Mirrors [`SlurmConfig`]; what is said here holds for both kinds of jobs, unless they say otherwise.
+    RawSlurm {
+        account: Option<String>,
+        partition: Option<String>,
+        time: Option<String>,
+        modules: Option<Vec<String>>,
+        extra: Option<Vec<String>>,
+        learner: RawJob,
+        actor: RawJob,
+    }
+    /// Mirrors [`JobConfig`].
+    RawJob {
+        partition: Option<String>,
+        time: Option<String>,
+        cpus: Option<u32>,
+        memory: Option<String>,
+        gres: Option<String>,
+        extra: Option<Vec<String>>,
+    }
 }
 
 /// How a run is started on more machines than one.

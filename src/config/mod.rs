@@ -8,6 +8,7 @@ mod kubernetes;
 mod launch;
 mod load;
 mod locate;
+mod mirror;
 mod raw;
 mod raw_beta;
 mod resolved;

@@ -3,6 +3,7 @@
 
 use super::check::Invalid;
 use super::launch::{LaunchConfig, RawLaunch};
+use super::mirror::mirror;
 use super::resolved::{
     ActorConfig, LearnerConfig, Mode, OfflineConfig, OptimizerConfig, ReplayConfig, Replayed, RunConfig, TaskConfig,
     TrainConfig, limiter_sizes,
@@ -29,17 +30,6 @@ const UNCONDITIONAL_BETA: BetaDistribution = BetaDistribution::Constant { value:
 
 /// The default error band in smallest bands: actors and learner seldom wait, and the ratio soon evens out.
 const ROOMY: f64 = 4.0;
-
-/// Declares structs that mirror the file: public optional fields with the names of the resolved ones.
-macro_rules! mirror {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $kind:ty,)* })*) => { $(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-        #[serde(default)]
-        #[allow(missing_docs, reason = "a field means what the resolved field of the same name means")]
-        pub struct $name { $($(#[$attribute])* pub $field: $kind,)* }
-    )* };
-}
 
 mirror! {
     /// Mirrors [`RunConfig`].
