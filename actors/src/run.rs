@@ -323,9 +323,9 @@ impl Actor {
                     attachment,
                 }
             }
-            ActorAction::Load { version, data } => {
+            ActorAction::Load { version, weights } => {
                 logging::set_version(version);
-                Command::Load { version, data }
+                Command::Load { version, weights }
             }
             ActorAction::Roll(request) => Command::Roll(request),
         };

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::policy::BackendError;
-use thermoflow::protocol::{Blob, weights};
+use thermoflow::policy::Parameters;
+use thermoflow::protocol::Blob;
+use thermoflow::protocol::weights::{Packed, WeightsError};
 use thermoflow::rollout::{RollError, RollRequest, Roller, Trajectory};
 use thermoflow::task::oracle::OracleHealth;
 use thermoflow::task::{ScoreError, Scorer, Task, TaskError};
@@ -28,7 +30,7 @@ pub(crate) enum Command {
     },
     Load {
         version: PolicyVersion,
-        data: Blob,
+        weights: Packed,
     },
     Roll(RollRequest),
 }
@@ -59,7 +61,7 @@ pub enum WorkError {
     Device(#[from] BackendError),
     /// The weights do not fit.
     #[error("weights {0} cannot be used")]
-    Weights(PolicyVersion, #[source] weights::WeightsError),
+    Weights(PolicyVersion, #[source] WeightsError),
     /// A roll-out failed.
     #[error("a roll-out failed")]
     Roll(#[from] RollError),
@@ -162,6 +164,7 @@ fn work(
     scorer: &Mutex<Scoring>,
 ) -> Result<(), WorkError> {
     let mut roller: Option<Roller> = None;
+    let mut held: Option<(PolicyVersion, Parameters)> = None;
     while let Some(command) = inbox.blocking_recv() {
         match (command, &mut roller) {
             (
@@ -182,10 +185,12 @@ fn work(
                 }
                 roller = Some(build(incarnation, &config, &task)?);
             }
-            (Command::Load { version, data }, Some(roller)) => {
+            (Command::Load { version, weights }, Some(roller)) => {
                 let fail = |error| WorkError::Weights(version, error);
-                let parameters = weights::from_bytes(&roller.layout(), &data.0).map_err(fail)?;
+                let before = held.as_ref().map(|(version, parameters)| (*version, parameters));
+                let parameters = weights.unpack(&roller.layout(), before).map_err(fail)?;
                 roller.load(version, &parameters)?;
+                held = Some((version, parameters));
             }
             (Command::Roll(request), Some(roller)) => {
                 let batch = roller.roll(&request)?;
@@ -243,8 +248,9 @@ fn build(incarnation: Incarnation, config: &RunConfig, task: &Task) -> Result<Ro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use thermoflow::config::RawConfig;
-    use thermoflow::policy::{Layout, Parameters};
+    use thermoflow::config::{RawConfig, WeightsFormat};
+    use thermoflow::policy::Layout;
+    use thermoflow::protocol::weights::to_bytes;
 
     #[tokio::test]
     async fn what_is_handed_over_is_on_the_disk() {
@@ -265,7 +271,7 @@ mod tests {
             },
             Command::Load {
                 version,
-                data: Blob(weights::to_bytes(&parameters)),
+                weights: Packed::whole(WeightsFormat::Difference, &to_bytes(&parameters)),
             },
             Command::Roll(RollRequest {
                 round: 0,

@@ -7,6 +7,7 @@ pub mod bench;
 mod error;
 mod ingest;
 mod network;
+mod publisher;
 mod router;
 mod run;
 mod startup;

@@ -4,17 +4,19 @@
 //! queue holds senders back through TCP, and heartbeats that wait there are not taken for silence.
 
 use crate::ingest::ToIngest;
-use crate::router::{Incoming, OUTGOING, Outgoing, Router};
+use crate::router::{Debt, Incoming, Newest, OUTGOING, Outgoing, Router, Version};
 use crate::training::ToTrainer;
 use crate::watched::Watched;
 use crossbeam_channel::Sender;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thermoflow::protocol::secure::{Refusal, is_knock};
+use thermoflow::protocol::weights::Published;
 use thermoflow::protocol::{
     Fleet, FleetAction, FleetEvent, FleetReport, Route, ToActor, ToLearner, WireError, decode_to_learner, encode,
 };
-use thermoflow::units::{Incarnation, PolicyVersion, Seq};
+use thermoflow::units::{Incarnation, Seq};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
@@ -33,8 +35,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(crate) enum ToNetwork {
     /// Everything of this incarnation below `next` is committed.
     Committed { incarnation: Incarnation, next: Seq },
-    /// New weights, as an encoded message.
-    Publish { version: PolicyVersion, message: Vec<u8> },
+    /// New weights.
+    Publish(Published),
     /// Sync mode: a round begins.
     StartRound(u64),
     /// The run is over: tell the actors, then end.
@@ -46,6 +48,7 @@ pub(crate) enum ToNetwork {
 /// An open connection.
 struct Connection {
     outgoing: mpsc::Sender<Outgoing>,
+    weights: Debt,
     /// On a link with a key: whose it is.
     incarnation: Option<Incarnation>,
 }
@@ -64,13 +67,14 @@ pub(crate) struct Channels {
 
 /// Serves until it is told to stop, or the run is over and the actors know it, or no thread is left to serve.
 pub(crate) async fn serve(router: Router, fleet: Fleet, channels: Channels) {
+    let numbers = channels.watched.weights.clone();
     let mut network = Network {
         router,
         fleet,
         channels,
         started: Instant::now(),
         connections: HashMap::new(),
-        weights: Outgoing::default(),
+        newest: Newest::new(move |bytes| numbers.sent(bytes)),
         held_back: None,
         present: 0,
         leave_at: None,
@@ -84,7 +88,7 @@ struct Network {
     channels: Channels,
     started: Instant,
     connections: HashMap<Route, Connection>,
-    weights: Outgoing,
+    newest: Arc<Newest>,
     /// Since when connections are not read.
     held_back: Option<Instant>,
     present: usize,
@@ -134,8 +138,17 @@ impl Network {
     fn obey(&mut self, message: ToNetwork) {
         match message {
             ToNetwork::Committed { incarnation, next } => self.handle(FleetEvent::Committed { incarnation, next }),
-            ToNetwork::Publish { version, message } => {
-                self.weights = Outgoing::new(message);
+            ToNetwork::Publish(published) => {
+                let Published {
+                    version,
+                    whole,
+                    difference,
+                } = published;
+                self.newest.set(Version {
+                    number: version.0,
+                    whole: Arc::new(whole),
+                    difference: difference.map(|(base, message)| (base.0, Arc::new(message))),
+                });
                 self.handle(FleetEvent::Published(version));
             }
             ToNetwork::StartRound(round) => self.handle(FleetEvent::RoundStarted(round)),
@@ -150,7 +163,11 @@ impl Network {
     fn incoming(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::Opened(route, incarnation, outgoing) => {
-                let connection = Connection { outgoing, incarnation };
+                let connection = Connection {
+                    outgoing,
+                    weights: Debt::new(self.newest.clone()),
+                    incarnation,
+                };
                 self.connections.insert(route, connection);
             }
             Incoming::Message(route, bytes) if is_knock(&bytes) => self.knocked(&route),
@@ -173,7 +190,7 @@ impl Network {
     /// connection closes once that is written.
     fn knocked(&mut self, route: &Route) {
         if let Some(connection) = self.connections.remove(route) {
-            let _ = connection.outgoing.try_send(Refusal::NoKeyHere.encode().into());
+            let _ = connection.outgoing.try_send(Outgoing::Message(Refusal::NoKeyHere.encode()));
         }
     }
 
@@ -256,15 +273,17 @@ impl Network {
                     if let ToActor::Refused { reason } = &message {
                         warn!(reason, "an actor was refused");
                     }
-                    self.send(route.clone(), encode(&message).into(), &mut stuck);
+                    self.send(&route, Outgoing::Message(encode(&message)), &mut stuck);
                     if last {
                         // The connection closes once the refusal is written.
                         self.connections.remove(&route);
                     }
                 }
                 FleetAction::SendWeights(route) => {
-                    self.channels.watched.weights.sent(self.weights.len());
-                    self.send(route, self.weights.clone(), &mut stuck);
+                    let debt = self.connections.get(&route).map(|connection| connection.weights.clone());
+                    if let Some(debt) = debt.filter(Debt::owe) {
+                        self.send(&route, Outgoing::Newest(debt), &mut stuck);
+                    }
                 }
                 FleetAction::Commit(commit) => {
                     // There is room: it was asked for before reading. The ingest thread is gone only when it failed,
@@ -283,11 +302,11 @@ impl Network {
     }
 
     /// Queues a message; a connection whose queue is full is noted as stuck.
-    fn send(&mut self, route: Route, message: Outgoing, stuck: &mut Vec<Route>) {
-        if let Some(connection) = self.connections.get(&route)
+    fn send(&mut self, route: &Route, message: Outgoing, stuck: &mut Vec<Route>) {
+        if let Some(connection) = self.connections.get(route)
             && connection.outgoing.try_send(message).is_err()
         {
-            stuck.push(route);
+            stuck.push(route.clone());
         }
     }
 }

@@ -2,15 +2,14 @@
 
 use crate::error::LearnerError;
 use crate::ingest::{self, Ingest, ToIngest};
-use crate::network::{self, Channels, TO_NETWORK, ToNetwork};
+use crate::network::{self, Channels, TO_NETWORK};
+use crate::publisher::{FROM_TRAINER, Publisher, print_line};
 use crate::router::{Bound, Door};
 use crate::startup::{self, Started};
-use crate::training::{self, End, FromTrainer, Setup};
-use crate::versions::Versions;
+use crate::training::{self, End, Setup};
 use crate::watched::{self, Watched};
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::bounded;
 use serde_json::json;
-use std::io::Write;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use thermoflow::config::{Mode, RunConfig};
@@ -19,19 +18,16 @@ use thermoflow::logging;
 use thermoflow::process;
 use thermoflow::protocol::address::{Address, AddressError};
 use thermoflow::protocol::secure::KeySource;
-use thermoflow::protocol::{Blob, Fleet, FleetReport, FleetSettings, ToActor, encode};
+use thermoflow::protocol::weights::Packer;
+use thermoflow::protocol::{Blob, Fleet, FleetReport, FleetSettings};
 use thermoflow::task::{self, Task};
-use thermoflow::units::PolicyVersion;
 use thermoflow_watch::{Endpoint, Listen};
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::info;
 
 /// Trajectories that wait for training: a round (there is one at a time), or what was last committed, which gets stale
 /// while it waits. When full, ingest waits, and so in turn do the network and the actors.
 const TO_TRAINER: usize = 1;
-
-/// What training has to say that waits to be passed on. When full, training waits; passing on takes no time.
-const FROM_TRAINER: usize = 64;
 
 /// What a learner is told.
 #[derive(Debug, Clone)]
@@ -128,14 +124,15 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         watched: watched.ingest.clone(),
     };
     let ingest = spawn("ingest", move || ingest.run())?;
-    let relay = Relay {
+    let publisher = Publisher {
         network: to_network,
         versions: (mode == Mode::Async).then_some(versions),
+        packer: Packer::new(config.learner.weights),
         progress: settings.progress,
         complete: false,
         watched: watched.clone(),
     };
-    let relay = spawn("relay", move || relay.run(&trainer_says))?;
+    let publisher = spawn("publisher", move || publisher.run(&trainer_says))?;
     let setup = Setup {
         config,
         task,
@@ -167,16 +164,16 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         () = network::serve(router, fleet, channels) => (),
         () = stopping => (),
     }
-    finish(training, relay, ingest).await
+    finish(training, publisher, ingest).await
 }
 
 /// Waits for the threads. The first that failed made the others stop, so ingest's error comes before training's.
 async fn finish(
     training: JoinHandle<anyhow::Result<End>>,
-    relay: JoinHandle<()>,
+    publisher: JoinHandle<()>,
     ingest: JoinHandle<Result<(), thermoflow::replay::StoreError>>,
 ) -> Result<End, LearnerError> {
-    let joined = tokio::task::spawn_blocking(move || (join(training), join(relay), join(ingest)));
+    let joined = tokio::task::spawn_blocking(move || (join(training), join(publisher), join(ingest)));
     let (end, (), ingest) = joined
         .await
         .map_err(|error| LearnerError::Io("a thread", error.into()))?;
@@ -234,95 +231,4 @@ fn announce(settings: &Settings, address: &Address, run: &str, round: u64) -> Re
         print_line(&json!({"event": "listening", "address": address, "run": run, "run_dir": run_dir, "round": round}));
     }
     Ok(())
-}
-
-/// False when nobody reads any more; the run itself goes on.
-fn print_line(line: &serde_json::Value) -> bool {
-    let mut out = std::io::stdout().lock();
-    let printed = writeln!(out, "{line}").and_then(|()| out.flush());
-    if printed.is_err() {
-        warn!("progress has no reader");
-    }
-    printed.is_ok()
-}
-
-/// Passes on what training says: weights and rounds to the network, progress to whoever started the learner.
-struct Relay {
-    network: mpsc::Sender<ToNetwork>,
-    /// Async mode only: in sync mode versions are rounds.
-    versions: Option<Versions>,
-    progress: bool,
-    /// Training said that all rounds are done.
-    complete: bool,
-    watched: Watched,
-}
-
-/// However passing on ends, by an error or a panic too, the network must hear of it: it would serve for ever.
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.tell(if self.complete {
-            ToNetwork::Finish
-        } else {
-            ToNetwork::Stop
-        });
-    }
-}
-
-impl Relay {
-    /// Until training has ended, or the network is gone.
-    fn run(mut self, from: &Receiver<FromTrainer>) {
-        let mut newest = None;
-        for message in from {
-            self.watched.queues.set("trainer_says", from.len(), FROM_TRAINER);
-            let passed_on = match message {
-                FromTrainer::Publish {
-                    version,
-                    progress,
-                    data,
-                } => {
-                    newest = Some(version);
-                    self.publish(version, progress, data.to_vec())
-                }
-                FromTrainer::Report(row) => {
-                    self.watched.training.set(&row);
-                    true
-                }
-                FromTrainer::StartRound(round) => self.tell(ToNetwork::StartRound(round)),
-                FromTrainer::Progress(line) => {
-                    self.complete |= line["event"] == "finished" && line["complete"] == true;
-                    self.progress = self.progress && print_line(&line);
-                    true
-                }
-            };
-            if !passed_on {
-                return;
-            }
-        }
-        if let Some((newest, versions)) = newest.zip(self.versions.as_mut())
-            && let Err(error) = versions.end(newest)
-        {
-            warn!(%error, "the versions used could not be written down; a resumed run skips some");
-        }
-    }
-
-    fn publish(&mut self, version: PolicyVersion, progress: f32, data: Vec<u8>) -> bool {
-        if let Some(versions) = &mut self.versions
-            && let Err(error) = versions.publish(version)
-        {
-            error!(%error, "no weights are published: the versions used cannot be written down");
-            return false;
-        }
-        let message = encode(&ToActor::Weights {
-            version,
-            progress,
-            data: Blob(data),
-        });
-        self.watched.weights.published(message.len());
-        logging::set_version(version);
-        self.tell(ToNetwork::Publish { version, message })
-    }
-
-    fn tell(&self, message: ToNetwork) -> bool {
-        self.network.blocking_send(message).is_ok()
-    }
 }

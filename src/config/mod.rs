@@ -27,5 +27,5 @@ pub use raw::{
 };
 pub use resolved::{
     ActorConfig, LearnerConfig, Mode, OfflineConfig, OptimizerConfig, ReplayConfig, Replayed, RunConfig, TaskConfig,
-    TrainConfig,
+    TrainConfig, WeightsFormat,
 };

@@ -6,7 +6,7 @@ use super::launch::{LaunchConfig, RawLaunch};
 use super::mirror::mirror;
 use super::resolved::{
     ActorConfig, LearnerConfig, Mode, OfflineConfig, OptimizerConfig, ReplayConfig, Replayed, RunConfig, TaskConfig,
-    TrainConfig, limiter_sizes,
+    TrainConfig, WeightsFormat, limiter_sizes,
 };
 use crate::beta::BetaDistribution;
 use crate::env::Growth;
@@ -142,6 +142,7 @@ mirror! {
         device: Option<String>,
         threads: Option<usize>,
         publish_every: Option<u64>,
+        weights: Option<WeightsFormat>,
         report_every: Option<u64>,
         checkpoint_every: Option<u64>,
         keep_checkpoints: Option<usize>,
@@ -382,6 +383,7 @@ impl RawLearner {
             device: self.device.unwrap_or_else(|| "cpu".into()),
             threads: self.threads.unwrap_or(1),
             publish_every: self.publish_every.unwrap_or(2),
+            weights: self.weights.unwrap_or_default(),
             report_every: self.report_every.unwrap_or(10),
             checkpoint_every: self.checkpoint_every.unwrap_or(100),
             keep_checkpoints: self.keep_checkpoints.unwrap_or(3),

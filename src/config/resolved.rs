@@ -171,6 +171,22 @@ pub enum Mode {
     Offline,
 }
 
+/// How weights travel (`learner.weights`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeightsFormat {
+    /// As they are.
+    #[default]
+    F32,
+    /// Rounded to the upper 16 bits: half the size, 8 significant bits. Actors sample with what they got, so what they
+    /// report as log P_F is true of that.
+    Bf16,
+    /// All bits, compressed.
+    Zstd,
+    /// All bits: what changed since the version before, compressed, to actors that hold that version; to others as `zstd`.
+    Difference,
+}
+
 /// What becomes a trajectory of replayed training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -264,6 +280,9 @@ pub struct LearnerConfig {
     pub threads: usize,
     /// Publish weights every this many training steps (async mode; sync publishes every round).
     pub publish_every: u64,
+    /// How they travel to actors.
+    #[serde(default)]
+    pub weights: WeightsFormat,
     /// A metrics row every this many rounds.
     pub report_every: u64,
     /// A checkpoint every this many rounds.

@@ -17,8 +17,9 @@ pub use links::{secure, to_actor};
 use crate::checkpoint::{self, TrainerState};
 use crate::config::{RawConfig, RunConfig, from_text};
 use crate::env::{Growth, SequenceEnv, Sizes};
-use crate::policy::{Conditioning, Layout, PolicySpec};
-use crate::protocol::weights;
+use crate::policy::{Conditioning, Layout, Parameters, PolicySpec};
+use crate::protocol::Blob;
+use crate::protocol::weights::{self, Packed};
 use crate::replay::encoding::{decode_actions, encode_actions};
 use crate::task::blocks::{BlockData, KINDS};
 use crate::task::import::pickle;
@@ -53,8 +54,22 @@ fn small_layout() -> &'static Arc<Layout> {
 
 /// Weights as an actor gets them.
 pub fn weights(bytes: &[u8]) {
-    if let Ok(parameters) = weights::from_bytes(small_layout(), bytes) {
+    let layout = small_layout();
+    if let Ok(parameters) = weights::from_bytes(layout, bytes) {
         assert_eq!(weights::to_bytes(&parameters), bytes);
+    }
+    let held = Parameters::initial(layout.clone(), 7);
+    let (base, checksum) = (PolicyVersion(0), 0);
+    let data = Blob(bytes.to_vec());
+    let difference = Packed::Difference {
+        base,
+        checksum,
+        data: data.clone(),
+    };
+    for packed in [Packed::Bf16(data.clone()), Packed::Zstd(data), difference] {
+        if let Ok(parameters) = packed.unpack(layout, Some((base, &held))) {
+            assert!(parameters.is_finite());
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::small_layout;
 use crate::checkpoint::{self, TrainerState};
-use crate::config::{Mode, RunConfig};
+use crate::config::{Mode, RunConfig, WeightsFormat};
 use crate::env::States;
 use crate::optimizer::AdamState;
 use crate::policy::Parameters;
 use crate::protocol::example::{example_config, example_hello, example_trajectory};
+use crate::protocol::weights::Packed;
 use crate::protocol::secure::{Challenge, Key, KeyRing, Knock, Refusal};
 use crate::protocol::{ActorStatus, Blob, ToActor, ToLearner, Waiting, Welcome, encode, weights};
 use crate::replay::encoding::encode_actions;
@@ -102,7 +103,7 @@ fn to_actor() -> Vec<Seed> {
     let weights = |version| ToActor::Weights {
         version: PolicyVersion(version),
         progress: 0.5,
-        data: Blob(vec![0; 8]),
+        weights: Packed::F32(Blob(vec![0; 8])),
     };
     let work = ToActor::Work {
         round: 0,
@@ -167,11 +168,18 @@ fn secure() -> Vec<Seed> {
 
 fn arrays() -> Vec<Seed> {
     let parameters = Parameters::initial(small_layout().clone(), 7);
+    let plain = weights::to_bytes(&parameters);
+    let packed = |weights| match weights {
+        Packed::Bf16(blob) | Packed::Zstd(blob) => blob.0,
+        _ => Vec::new(),
+    };
     let mut actions = Vec::new();
     encode_actions(&[0, 7, 127, 128, 300, 65_535], &mut actions);
     vec![
-        seed("weights", "weights", weights::to_bytes(&parameters)),
+        seed("weights", "weights", plain.clone()),
         seed("weights", "short", [0; 7]),
+        seed("weights", "bf16", packed(Packed::whole(WeightsFormat::Bf16, &plain))),
+        seed("weights", "zstd", packed(Packed::whole(WeightsFormat::Zstd, &plain))),
         seed("replay_actions", "actions", actions),
         seed("replay_actions", "small", [0, 1, 2, 3, 4, 5, 6, 7]),
     ]

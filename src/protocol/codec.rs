@@ -146,6 +146,7 @@ mod tests {
     use crate::config::Mode;
     use crate::protocol::example::{example_config, example_fleet, example_hello, example_task, example_trajectory};
     use crate::protocol::messages::{ActorStatus, Blob, Waiting};
+    use crate::protocol::weights::Packed;
     use crate::protocol::{Fleet, FleetEvent, Route};
     use crate::task::oracle::OracleHealth;
     use crate::units::{PolicyVersion, Seq};
@@ -201,7 +202,7 @@ mod tests {
             ToActor::Weights {
                 version: PolicyVersion(3),
                 progress: 0.5,
-                data: Blob(vec![0; 300]),
+                weights: Packed::F32(Blob(vec![0; 300])),
             },
             ToActor::Heartbeat { newest: None },
             ToActor::Stranger,
@@ -222,7 +223,7 @@ mod tests {
         let weights = encode(&ToActor::Weights {
             version: PolicyVersion(1),
             progress: 0.0,
-            data: Blob(vec![200; 10_000]),
+            weights: Packed::F32(Blob(vec![200; 10_000])),
         });
         assert!(weights.len() < 10_100, "bytes travel as bytes: {}", weights.len());
     }

@@ -9,7 +9,7 @@ use super::codec::WireError;
 use super::secure::Refusal;
 
 /// Version of the protocol. Checked before anything else in a message is looked at.
-pub const PROTOCOL: u8 = 1;
+pub const PROTOCOL: u8 = 2;
 
 const MAGIC: [u8; 2] = *b"TF";
 

@@ -92,6 +92,7 @@ pub(crate) fn example_config(mode: Mode) -> RunConfig {
             device: "cpu".into(),
             threads: 1,
             publish_every: 1,
+            weights: WeightsFormat::F32,
             report_every: 1,
             checkpoint_every: 1,
             keep_checkpoints: 1,

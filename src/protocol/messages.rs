@@ -1,5 +1,6 @@
 //! What actors and the learner say to each other. Data only: no bytes, no checks.
 
+use super::weights::Packed;
 use crate::rollout::Trajectory;
 use crate::task::oracle::OracleHealth;
 use crate::units::{Incarnation, PolicyVersion, Seq};
@@ -99,14 +100,14 @@ pub enum ToActor {
         /// With these weights.
         version: PolicyVersion,
     },
-    /// A set of weights: the forward policy, see [`super::weights`].
+    /// A set of weights.
     Weights {
         /// Which.
         version: PolicyVersion,
         /// Share of training that is done, 0 to 1, for β that anneals.
         progress: f32,
-        /// Little-endian f32.
-        data: Blob,
+        /// The forward policy.
+        weights: Packed,
     },
     /// Answers `Heartbeat`.
     Heartbeat {

@@ -88,3 +88,25 @@ fn a_run_grows_from_two_to_six_actors_and_shrinks_again() {
     assert_eq!(late.status.code(), Some(2), "{late:?}");
     assert_eq!(slurm.queue(), "");
 }
+
+#[test]
+fn a_time_limit_that_runs_out_ends_in_a_checkpoint_and_a_resume() {
+    if !long() {
+        eprintln!("SKIPPED: a time limit takes minutes to run out; make cluster-test waits for it");
+        return;
+    }
+    let Some(slurm) = Slurm::start() else { return };
+    let run = Run::new(&slurm);
+    // Slurm counts in minutes, and the program is asked two of them before its time is up.
+    let limit = ["--actors", "2", "--set", "launch.slurm.learner.time=\"00:03:00\""];
+    good(run.launch(&run.arguments(&limit)));
+    run.delivers(0..2);
+    let logs = || run.does("logs", &["learner", "-n", "1000"]);
+    wait_until("the learner to be asked to stop", || logs().contains("asked to stop"));
+    let round = run.round();
+    wait_until("the learner to be resumed", || logs().contains("resumed"));
+    run.delivers(0..2);
+    assert!(run.round() >= round, "training goes on where it was");
+    run.does("stop", &[]);
+    assert!(run.account() > 0, "and nothing that was acknowledged is lost");
+}

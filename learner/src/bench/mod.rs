@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use thermoflow::config::{Mode, RawConfig, RunConfig};
-use thermoflow::protocol::{Blob, Fleet, FleetReport, FleetSettings, ToActor, encode};
+use thermoflow::config::{Mode, RawConfig, RunConfig, WeightsFormat};
+use thermoflow::protocol::weights::Packer;
+use thermoflow::protocol::{Fleet, FleetReport, FleetSettings};
 use thermoflow::replay::{Received, Store};
 use thermoflow::rollout::Trajectory;
 use thermoflow::task::Task;
@@ -167,15 +168,8 @@ fn whole_way(
         report,
         watched,
     };
-    let message = encode(&ToActor::Weights {
-        version: VERSION,
-        progress: 0.0,
-        data: Blob(Vec::new()),
-    });
-    to_network.blocking_send(ToNetwork::Publish {
-        version: VERSION,
-        message,
-    })?;
+    let published = Packer::new(WeightsFormat::F32).pack(VERSION, 0.0, Arc::default());
+    to_network.blocking_send(ToNetwork::Publish(published))?;
 
     let (bound, address) = std::sync::mpsc::channel();
     let learner = std::thread::spawn(move || -> anyhow::Result<()> {

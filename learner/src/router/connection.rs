@@ -130,8 +130,21 @@ async fn write_messages(
     mut outgoing: mpsc::Receiver<Outgoing>,
     within: Duration,
 ) -> Closed {
+    // The version of the weights that were last written here.
+    let mut held = None;
     while let Some(message) = outgoing.recv().await {
-        let written = tokio::time::timeout(within, write_one(write, &mut sealer, &message)).await;
+        let shared;
+        let message = match &message {
+            Outgoing::Message(bytes) => bytes,
+            Outgoing::Newest(debt) => match debt.pay(&mut held) {
+                Some(newest) => {
+                    shared = newest;
+                    &*shared
+                }
+                None => continue,
+            },
+        };
+        let written = tokio::time::timeout(within, write_one(write, &mut sealer, message)).await;
         match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return error.into(),
@@ -150,6 +163,7 @@ async fn write_one(write: &mut OwnedWriteHalf, sealer: &mut Option<Sealer>, mess
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Debt, Newest, Version};
     use super::*;
     use tokio::net::TcpListener;
 
@@ -161,9 +175,55 @@ mod tests {
         let (_, mut write) = accepted.unwrap().0.into_split();
         let (sender, outgoing) = mpsc::channel(1);
         // More than the system keeps for a peer that does not read.
-        sender.send(Arc::new(vec![0; 64 << 20])).await.unwrap();
+        sender.send(Outgoing::Message(vec![0; 64 << 20])).await.unwrap();
         let writing = write_messages(&mut write, None, outgoing, Duration::from_millis(50));
         let closed = tokio::time::timeout(Duration::from_secs(20), writing).await;
         assert!(matches!(closed, Ok(Closed::Slow)), "{closed:?}");
+    }
+
+    /// Reads a message of at most 64 KiB.
+    async fn next(read: &mut Reader) -> Vec<u8> {
+        wire::read_message(read, CHUNK).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_newer_version_replaces_one_that_waits() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (there, here) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (there, (here, _)) = (there.unwrap(), here.unwrap());
+        let (_, mut write) = here.into_split();
+        let (sender, outgoing) = mpsc::channel(OUTGOING);
+        let (sent, sizes) = std::sync::mpsc::channel();
+        let newest = Newest::new(move |bytes| sent.send(bytes).unwrap());
+        let debt = Debt::new(newest.clone());
+        let publish = |number: u64| {
+            let message = |kind: u8| Arc::new(vec![kind, number as u8]);
+            let difference = number.checked_sub(1).map(|base| (base, message(b'd')));
+            let whole = message(b'w');
+            newest.set(Version {
+                number,
+                whole,
+                difference,
+            });
+            if debt.owe() {
+                sender.try_send(Outgoing::Newest(debt.clone())).unwrap();
+            }
+        };
+        // More than the system keeps: nothing behind it is written before it is read.
+        sender.try_send(Outgoing::Message(vec![0; 64 << 20])).unwrap();
+        let writing = tokio::spawn(async move { write_messages(&mut write, None, outgoing, LEASE).await });
+        (0..5).for_each(publish);
+        let mut read = wire::reader(there.into_split().0);
+        assert_eq!(wire::read_message(&mut read, 64 << 20).await.unwrap().len(), 64 << 20);
+        assert_eq!(next(&mut read).await, [b'w', 4], "version 3 was never sent here");
+        publish(5);
+        assert_eq!(next(&mut read).await, [b'd', 5], "version 4 was");
+        publish(5);
+        assert_eq!(next(&mut read).await, [b'w', 5], "it asks again: what it holds is not known");
+        drop((sender, debt));
+        assert!(matches!(writing.await.unwrap(), Closed::Told));
+        drop(newest);
+        assert_eq!(sizes.iter().collect::<Vec<_>>(), [2, 2, 2]);
     }
 }

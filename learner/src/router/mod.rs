@@ -15,11 +15,13 @@ mod door;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
 mod keys;
+mod newest;
 mod pending;
 mod wire;
 mod zmtp;
 
 pub(crate) use door::Door;
+pub(crate) use newest::{Debt, Newest, Version};
 
 use std::io;
 use std::sync::Arc;
@@ -48,8 +50,13 @@ const CHUNK: usize = 64 << 10;
 /// How often a line may say what was rejected.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
-/// An encoded message; many connections may share one (weights).
-pub(crate) type Outgoing = Arc<Vec<u8>>;
+/// What is to be written to a connection.
+pub(crate) enum Outgoing {
+    /// An encoded message.
+    Message(Vec<u8>),
+    /// The newest weights, whichever that is when it is their turn.
+    Newest(Debt),
+}
 
 /// What comes from connections, in order for each.
 #[derive(Debug)]

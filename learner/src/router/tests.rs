@@ -124,11 +124,11 @@ async fn dealers_are_served_and_closed() {
             Incoming::Message(from, bytes) => assert_eq!((from, bytes), (route.clone(), vec![7; size])),
             other => panic!("{other:?}"),
         }
-        sender.send(Arc::new(vec![9; size])).await.unwrap();
+        sender.send(Outgoing::Message(vec![9; size])).await.unwrap();
         assert_eq!(receive(&mut dealer).await, vec![9; size]);
     }
     // What was queued before the sender was dropped still arrives.
-    sender.send(Arc::new(b"bye".to_vec())).await.unwrap();
+    sender.send(Outgoing::Message(b"bye".to_vec())).await.unwrap();
     drop(sender);
     assert_eq!(receive(&mut dealer).await, b"bye");
     assert!(matches!(site.next().await, Incoming::Closed(from) if from == route));
@@ -144,7 +144,7 @@ async fn with_a_key_messages_are_sealed_both_ways() {
     for size in [0, 1, 70_000, 1 << 20, MAX_TO_LEARNER] {
         dealer.send(channel.seal(&vec![7; size]).into()).await.unwrap();
         assert_eq!(site.message().await, vec![7; size]);
-        sender.send(Arc::new(vec![9; size])).await.unwrap();
+        sender.send(Outgoing::Message(vec![9; size])).await.unwrap();
         let sealed = receive(&mut dealer).await;
         assert_eq!(sealed.len(), size + overhead(size));
         assert_eq!(channel.open(&sealed).unwrap(), vec![9; size]);
@@ -302,7 +302,7 @@ async fn a_flood_of_strangers_stops_nobody() {
     while !flood.is_finished() {
         honest.send(channel.seal(&[1; 1000]).into()).await.unwrap();
         assert_eq!(site.message().await, [1; 1000], "nothing of strangers comes up");
-        sender.send(Arc::new(vec![2; 1000])).await.unwrap();
+        sender.send(Outgoing::Message(vec![2; 1000])).await.unwrap();
         assert_eq!(channel.open(&receive(&mut honest).await).unwrap(), [2; 1000]);
         served += 1;
     }
@@ -324,8 +324,8 @@ async fn a_peer_that_leaves_is_noticed_and_one_that_does_not_read_holds_up_nobod
     let deaf = site.dealer().await;
     let (route, _, sender) = site.opened().await;
     // Far more than the kernel buffers: the queue fills and says so at once.
-    let message = Arc::new(vec![0; 4 << 20]);
-    let stuck = (0..2 * OUTGOING).any(|_| sender.try_send(message.clone()).is_err());
+    let message = || Outgoing::Message(vec![0; 128 << 10]);
+    let stuck = (0..2 * OUTGOING).any(|_| sender.try_send(message()).is_err());
     assert!(stuck, "a full queue is reported");
     drop(deaf);
     assert!(matches!(site.next().await, Incoming::Closed(from) if from == route));

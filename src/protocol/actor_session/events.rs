@@ -4,6 +4,7 @@ use crate::config::RunConfig;
 use crate::protocol::WireError;
 use crate::protocol::messages::{Blob, ToActor, ToLearner};
 use crate::protocol::secure::Refusal;
+use crate::protocol::weights::Packed;
 use crate::rollout::{RollRequest, Trajectory};
 use crate::task::oracle::OracleHealth;
 use crate::units::PolicyVersion;
@@ -47,8 +48,8 @@ pub enum Action {
     Load {
         /// Which.
         version: PolicyVersion,
-        /// As in [`crate::protocol::weights`].
-        data: Blob,
+        /// The forward policy; a difference is one to what was loaded before.
+        weights: Packed,
     },
     /// Roll out with the weights loaded last; one request at a time.
     Roll(RollRequest),

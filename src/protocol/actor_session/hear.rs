@@ -4,6 +4,7 @@ use super::{Action, ActorSession, Exit, Link, Loaded, MAX_WORK, Run, Work};
 use crate::config::{Mode, RunConfig};
 use crate::protocol::HEARTBEAT;
 use crate::protocol::messages::{Blob, ToActor, Welcome};
+use crate::protocol::weights::Packed;
 use crate::units::{PolicyVersion, Seq};
 use std::time::Duration;
 
@@ -25,14 +26,14 @@ impl ActorSession {
             ToActor::Weights {
                 version,
                 progress,
-                data,
+                weights,
             } => self.weights(
                 Loaded {
                     version,
                     progress,
                     used: false,
                 },
-                data,
+                weights,
                 out,
             ),
             ToActor::Heartbeat { newest } => self.newest = newest,
@@ -128,19 +129,21 @@ impl ActorSession {
         }
     }
 
-    fn weights(&mut self, weights: Loaded, data: Blob, out: &mut Vec<Action>) {
+    fn weights(&mut self, given: Loaded, weights: Packed, out: &mut Vec<Action>) {
         self.weights_asked = None;
         let Some(run) = &self.run else { return };
-        let version = weights.version;
+        let version = given.version;
         let wanted = match run.mode {
             // A resumed learner repeats rounds: its versions are the rounds, not the age.
             Mode::Sync | Mode::Offline => self.loaded() != Some(version),
             Mode::Async => self.loaded() < Some(version),
         };
-        if wanted && (0.0..=1.0).contains(&weights.progress) {
-            self.loaded = Some(weights);
+        // What does not fit what is held is not used: it was meant for an actor that holds something else.
+        let fits = weights.base().is_none_or(|base| self.loaded() == Some(base));
+        if wanted && fits && (0.0..=1.0).contains(&given.progress) {
+            self.loaded = Some(given);
             self.newest = self.newest.max(Some(version));
-            out.push(Action::Load { version, data });
+            out.push(Action::Load { version, weights });
         }
     }
 }

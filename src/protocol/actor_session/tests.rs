@@ -3,6 +3,7 @@
 use super::*;
 use crate::protocol::messages::{Blob, ToActor, Welcome};
 use crate::protocol::secure::Refusal;
+use crate::protocol::weights::Packed;
 use crate::protocol::simulation::{example_config, example_trajectory};
 use crate::random::Purpose;
 use crate::units::Incarnation;
@@ -115,12 +116,12 @@ fn newest_weights_win_whatever_the_order_they_come_in() {
     let (mut session, mut out) = connected();
     session.handle(Duration::ZERO, welcome("r"), &mut out);
     let mut load = |version, progress| {
-        let data = Blob(vec![0; 8]);
+        let weights = Packed::F32(Blob(vec![0; 8]));
         let version = PolicyVersion(version);
         let weights = ToActor::Weights {
             version,
             progress,
-            data,
+            weights,
         };
         session.handle(Duration::ZERO, Event::Received(weights), &mut Vec::new());
         session.loaded()
@@ -129,4 +130,32 @@ fn newest_weights_win_whatever_the_order_they_come_in() {
     assert_eq!(load(4, 0.5), Some(PolicyVersion(5)), "late");
     assert_eq!(load(6, f32::NAN), Some(PolicyVersion(5)), "no weights of ours");
     assert_eq!(load(7, 0.5), Some(PolicyVersion(7)));
+}
+
+#[test]
+fn a_difference_is_used_by_who_holds_its_base_only() {
+    let (mut session, mut out) = connected();
+    session.handle(Duration::ZERO, welcome("r"), &mut out);
+    let mut load = |version, base: Option<u64>| {
+        let data = Blob(vec![0; 8]);
+        let weights = match base.map(PolicyVersion) {
+            None => Packed::F32(data),
+            Some(base) => Packed::Difference {
+                base,
+                checksum: 0,
+                data,
+            },
+        };
+        let weights = ToActor::Weights {
+            version: PolicyVersion(version),
+            progress: 0.0,
+            weights,
+        };
+        session.handle(Duration::ZERO, Event::Received(weights), &mut Vec::new());
+        session.loaded().map(|version| version.0)
+    };
+    assert_eq!(load(5, Some(4)), None, "nothing is held");
+    assert_eq!(load(5, None), Some(5));
+    assert_eq!(load(6, Some(5)), Some(6));
+    assert_eq!(load(8, Some(7)), Some(6), "version 7 never came");
 }

@@ -5,6 +5,7 @@ use crate::config::Mode;
 use crate::protocol::fleet::{Action, Commit, Event, Fleet, FleetSettings};
 use crate::protocol::messages::{Blob, ToActor};
 use crate::protocol::simulation::example_task;
+use crate::protocol::weights::Packed;
 use crate::rollout::Trajectory;
 use crate::units::{Incarnation, PolicyVersion, Seq};
 use std::collections::{HashMap, VecDeque};
@@ -247,13 +248,13 @@ impl World {
                     welcomed.take_if(|welcomed| *welcomed == route);
                     self.check_weights_asked(&route);
                     let version = version.expect("weights that there are");
-                    let (progress, data) = (0.0, Blob(vec![0; 8]));
+                    let (progress, weights) = (0.0, Packed::F32(Blob(vec![0; 8])));
                     self.post(
                         &route,
                         ToActor::Weights {
                             version,
                             progress,
-                            data,
+                            weights,
                         },
                     );
                 }

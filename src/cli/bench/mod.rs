@@ -1,13 +1,16 @@
 //! `thermoflow bench`: how fast this machine rolls out and trains, on one core unless told, and how fast it takes in what
 //! actors send (a program of its own, because the learner's parts are needed).
 
+mod weights;
+
 use super::config::Source;
 use super::{BadInput, Output, sibling};
 use anyhow::Context;
 use serde::Serialize;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use thermoflow::config::RunConfig;
+use thermoflow::config::{self, RawConfig, RunConfig};
 use thermoflow::console::print_json;
 use thermoflow::rollout::{RollRequest, Trajectory};
 use thermoflow::rounds::Rounds;
@@ -19,6 +22,7 @@ Examples:
   thermoflow bench round                                whole rounds, published settings: 64 trajectories each
   thermoflow bench train --batch 256 --json             one gradient step on trajectories that were just rolled out
   thermoflow bench rollout --batch 4096                 roll-outs only, one policy version, many β
+  thermoflow bench weights --hidden 128,1024            weights on the wire: bytes and time in each format
   thermoflow bench ingest --actors 1000 --json          from actors' messages to the disk
   thermoflow bench replay --make 10000000               questions to a replay, and what they cost a learner
   thermoflow bench round --set policy.conditioning=\"layer\" --device cpu-torch";
@@ -40,6 +44,8 @@ enum What {
     Train(Compute),
     /// Whole rounds: roll-out, replay, both gradient steps
     Round(Compute),
+    /// Weights on the wire: bytes and time in each format of `learner.weights`
+    Weights(weights::Args),
     /// From the messages of simulated actors to the disk (starts the program thermoflow-bench-ingest)
     #[command(disable_help_flag = true)]
     Ingest(sibling::Args),
@@ -54,6 +60,7 @@ impl Args {
             What::Rollout(compute) => compute.run(Work::Rollout, out),
             What::Train(compute) => compute.run(Work::Train, out),
             What::Round(compute) => compute.run(Work::Round, out),
+            What::Weights(arguments) => arguments.run(out),
             What::Ingest(arguments) => arguments.run("thermoflow-bench-ingest"),
             What::Replay(arguments) => arguments.after("bench").run("thermoflow-replay"),
         }
@@ -77,7 +84,7 @@ struct Compute {
     device: String,
     /// Configuration file [default: TFBind8 with the published settings]
     #[arg(long, value_name = "CONFIG")]
-    config: Option<std::path::PathBuf>,
+    config: Option<PathBuf>,
     /// Set a key of the configuration: a dotted path and a TOML value (may be given more than once)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
@@ -160,19 +167,7 @@ impl Compute {
         }
         sets.push(format!("actor.device={:?}", self.device));
         sets.push(format!("learner.device={:?}", self.device));
-        let flags = thermoflow::config::RawConfig::default();
-        match &self.config {
-            Some(file) => Source {
-                file: file.clone(),
-                sets,
-            }
-            .load(&flags),
-            None => {
-                let published = "[task]\nname = \"tfbind8\"\n";
-                let place = std::path::Path::new("published settings");
-                Ok(thermoflow::config::from_text(place, published, &sets, &flags)?)
-            }
-        }
+        configuration(self.config.as_deref(), sets)
     }
 
     fn print(&self, report: &Report, out: &mut Output) -> anyhow::Result<()> {
@@ -191,6 +186,23 @@ impl Compute {
             report.conditioning,
         )?;
         Ok(())
+    }
+}
+
+/// The configuration of a file, or of TFBind8 with the published settings.
+fn configuration(file: Option<&Path>, sets: Vec<String>) -> anyhow::Result<RunConfig> {
+    let flags = RawConfig::default();
+    match file {
+        Some(file) => Source {
+            file: file.to_owned(),
+            sets,
+        }
+        .load(&flags),
+        None => {
+            let published = "[task]\nname = \"tfbind8\"\n";
+            let place = Path::new("published settings");
+            Ok(config::from_text(place, published, &sets, &flags)?)
+        }
     }
 }
 
