@@ -1,6 +1,6 @@
-//! Build script of all three crates: their programs and tests find libtorch without `LD_LIBRARY_PATH`.
+//! Build script of the packages with programs that have libtorch: they find it without `LD_LIBRARY_PATH`.
 //!
-//! A build script's link arguments reach only its own package's targets, hence one script that three packages name.
+//! A build script's link arguments reach only its own package's targets, hence one script that several packages name.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -40,8 +40,19 @@ fn link(lib: &Path, real: &Path) {
     }
     // No symbol names libtorch's GPU half: without this the linker would drop it, and CUDA would seem unavailable.
     if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
-        println!("cargo::rustc-link-arg=-Wl,--no-as-needed");
-        println!("cargo::rustc-link-arg=-ltorch");
+        let target = target();
+        println!("cargo::rustc-link-arg{target}=-Wl,--no-as-needed");
+        println!("cargo::rustc-link-arg{target}=-ltorch");
+    }
+}
+
+/// Which of the package's programs has libtorch; some have a twin without it, which starts faster.
+fn target() -> &'static str {
+    match env::var("CARGO_PKG_NAME").as_deref() {
+        Ok("thermoflow-actors") => "-bin=thermoflow-actor-torch",
+        Ok("thermoflow-inspect") => "-bin=thermoflow-replay-torch",
+        Ok("thermoflow-learner") => "-bin=thermoflow-learner",
+        _ => "",
     }
 }
 

@@ -3,8 +3,12 @@
 //! The core decides, the programs do I/O: nothing here owns a socket, a clock or a global generator. ARCHITECTURE.md
 //! has the map.
 
+// The command line names the library as other programs do.
+extern crate self as thermoflow;
+
 pub mod beta;
 pub mod checkpoint;
+pub mod cli;
 pub mod config;
 pub mod console;
 pub mod durable;
@@ -14,6 +18,7 @@ pub mod experiment;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
 pub mod launch;
+pub mod libtorch;
 pub mod lock;
 pub mod logging;
 pub mod metrics;

@@ -1,10 +1,8 @@
-//! The `thermoflow` command: parse, set up logging, run, print what went wrong.
-
-mod cli;
+//! The `thermoflow` command.
 
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run(cli::Cli::parse())
+    thermoflow::cli::run(thermoflow::cli::Cli::parse())
 }

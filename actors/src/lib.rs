@@ -7,6 +7,7 @@ mod error;
 mod ledger;
 mod link;
 mod outbox;
+pub mod program;
 mod run;
 mod watched;
 mod worker;

@@ -75,7 +75,7 @@ impl WorkError {
     pub fn is_hopeless(&self) -> bool {
         match self {
             Self::Config(_) | Self::Program(_) | Self::Task(_) | Self::Oracle(_) => true,
-            Self::Device(error) => matches!(error, BackendError::Device(_)),
+            Self::Device(error) => matches!(error, BackendError::Device(_) | BackendError::Libtorch(_)),
             Self::Weights(..) | Self::Roll(_) | Self::Outbox(_) => false,
         }
     }
@@ -241,7 +241,7 @@ fn build(incarnation: Incarnation, config: &RunConfig, task: &Task) -> Result<Ro
         Mode::Sync | Mode::Offline => config.seed,
         Mode::Async => config.seed ^ incarnation.0,
     };
-    thermoflow::policy::set_threads(config.actor.threads);
+    thermoflow::libtorch::set_threads(config.actor.threads);
     Ok(Roller::new(config, task, seed)?)
 }
 

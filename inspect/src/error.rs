@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use thermoflow::replay::StoreError;
 use thermoflow::run_dir::RunDirError;
+use thermoflow::task::TaskError;
 
 /// Why a question could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum InspectError {
         /// What there is instead.
         advice: String,
     },
+    /// The run's task cannot be built, for example because its data is not on this machine.
+    #[error("the task of the run")]
+    Task(#[from] TaskError),
     /// Something else of the user's that cannot be used.
     #[error("{0}")]
     Input(String),

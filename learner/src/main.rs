@@ -76,6 +76,7 @@ Exit codes: 0 all rounds are done or it was asked to stop, 1 it failed, 2 the in
 RUST_LOG sets what is logged.";
 
 fn main() -> ExitCode {
+    thermoflow_torch::install();
     let args = Args::parse();
     let started = logging::start("warn,thermoflow_learner=info,thermoflow_watch=info", args.log_format);
     if let Err(error) = started {

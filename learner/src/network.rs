@@ -190,7 +190,9 @@ impl Network {
     /// connection closes once that is written.
     fn knocked(&mut self, route: &Route) {
         if let Some(connection) = self.connections.remove(route) {
-            let _ = connection.outgoing.try_send(Outgoing::Message(Refusal::NoKeyHere.encode()));
+            let _ = connection
+                .outgoing
+                .try_send(Outgoing::Message(Refusal::NoKeyHere.encode()));
         }
     }
 
@@ -280,7 +282,10 @@ impl Network {
                     }
                 }
                 FleetAction::SendWeights(route) => {
-                    let debt = self.connections.get(&route).map(|connection| connection.weights.clone());
+                    let debt = self
+                        .connections
+                        .get(&route)
+                        .map(|connection| connection.weights.clone());
                     if let Some(debt) = debt.filter(Debt::owe) {
                         self.send(&route, Outgoing::Newest(debt), &mut stuck);
                     }

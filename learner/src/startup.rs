@@ -39,7 +39,7 @@ pub(crate) fn start(path: &Path, config: &RunConfig, task: &Task, resume: bool) 
         RunDir::create(path, record(config))?
     };
     let store = Store::open(&run_dir.paths().replay())?;
-    thermoflow::policy::set_threads(config.learner.threads);
+    thermoflow::libtorch::set_threads(config.learner.threads);
     let mut trainer = Trainer::new(config, task)?;
     let mut state = restore(path, config, &run_dir, &mut trainer)?;
     tell_of_loss(&store, &state)?;

@@ -1,9 +1,9 @@
 //! `thermoflow learner` and `thermoflow actor`: start the program of that name that lies beside this one.
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use thermoflow::console::sibling::become_program;
+pub use thermoflow::console::sibling::find;
 
 /// Arguments that are handed on as they are.
 #[derive(Debug, clap::Args)]
@@ -24,30 +24,4 @@ impl Args {
         let path = find(program)?;
         become_program(&path, &self.arguments).with_context(|| format!("{} cannot be started", path.display()))
     }
-}
-
-/// The program of this name beside the running one.
-pub fn find(program: &str) -> anyhow::Result<PathBuf> {
-    let this = std::env::current_exe().context("the place of this program is not known")?;
-    let path = this.with_file_name(format!("{program}{}", std::env::consts::EXE_SUFFIX));
-    if path.is_file() {
-        return Ok(path);
-    }
-    Err(anyhow!(
-        "{} is missing: build all programs (cargo build --release --workspace) and keep them in one directory",
-        path.display()
-    ))
-}
-
-/// Replaces this process, so that signals and the exit code are the program's own.
-#[cfg(unix)]
-fn become_program(path: &Path, arguments: &[OsString]) -> anyhow::Result<()> {
-    use std::os::unix::process::CommandExt;
-    Err(Command::new(path).args(arguments).exec().into())
-}
-
-#[cfg(not(unix))]
-fn become_program(path: &Path, arguments: &[OsString]) -> anyhow::Result<()> {
-    let status = Command::new(path).args(arguments).status()?;
-    std::process::exit(status.code().unwrap_or(1))
 }

@@ -193,6 +193,7 @@ impl RawConfig {
         let conditioning = self.policy.conditioning.unwrap_or(Conditioning::Logit);
         let train = self.train.resolve(conditioning, &published)?;
         let actor = self.actor.resolve();
+        let mode = train.mode;
         let config = RunConfig {
             seed: self.seed.unwrap_or(0),
             task: self.task.resolve(kind),
@@ -201,7 +202,7 @@ impl RawConfig {
             replay: self.replay.resolve(&train, &actor),
             train,
             actor,
-            learner: self.learner.resolve(),
+            learner: self.learner.resolve(mode),
             offline: self.offline.resolve(&published),
         };
         config.check()?;
@@ -378,12 +379,16 @@ impl RawActor {
 }
 
 impl RawLearner {
-    fn resolve(self) -> LearnerConfig {
+    fn resolve(self, mode: Mode) -> LearnerConfig {
         LearnerConfig {
             device: self.device.unwrap_or_else(|| "cpu".into()),
             threads: self.threads.unwrap_or(1),
             publish_every: self.publish_every.unwrap_or(2),
-            weights: self.weights.unwrap_or_default(),
+            weights: self.weights.unwrap_or(match mode {
+                // Half the bytes for nothing (`bench weights`), where runs do not repeat to the bit anyway.
+                Mode::Async => WeightsFormat::Bf16,
+                Mode::Sync | Mode::Offline => WeightsFormat::F32,
+            }),
             report_every: self.report_every.unwrap_or(10),
             checkpoint_every: self.checkpoint_every.unwrap_or(100),
             keep_checkpoints: self.keep_checkpoints.unwrap_or(3),

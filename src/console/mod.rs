@@ -1,9 +1,11 @@
 //! What programs with a command line of their own share: standard output, rows, a policy from arguments, how an error is
 //! told and with which exit code. No command.
 
+pub mod check;
 mod output;
 pub mod policy;
 mod rows;
+pub mod sibling;
 
 pub use output::Output;
 pub use rows::Rows;
@@ -42,7 +44,7 @@ pub fn run(
 ) -> ExitCode {
     let mut out = Output::stdout();
     let result = start_logging(default_log)
-        .and_then(|()| command(&mut out))
+        .and_then(|()| command(&mut out).map_err(sibling::start_over_with_libtorch))
         .and_then(|()| Ok(out.flush()?));
     match result {
         Ok(()) => ExitCode::SUCCESS,

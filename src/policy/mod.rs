@@ -1,7 +1,7 @@
 //! Policies over state graphs: P_F, P_B and log Z for every conditioning.
 //!
 //! `spec` says what a policy is, `layout` where its numbers lie, `choices` which distinct states and edges a batch
-//! touches, and a [`Backend`] does the arithmetic: `native` (CPU, own kernels) or `torch` (libtorch, any device).
+//! touches, and a [`Backend`] does the arithmetic: `native` (CPU, own kernels), or that of `thermoflow-torch` (any device).
 
 pub mod choices;
 pub mod layout;
@@ -9,15 +9,14 @@ pub mod native;
 pub mod spec;
 #[cfg(test)]
 mod tests;
-pub mod torch;
 
 pub use choices::{Batch, Choices, Direction, Flows};
 pub use layout::{GROUPS, Group, Layout, Parameters, TensorSpec};
 pub use native::NativeBackend;
 pub use spec::{BackwardPolicy, Conditioning, LogitScale, Parameterization, Parity, PolicySpec};
-pub use torch::TorchBackend;
 
 use crate::env::Environment;
+use crate::libtorch::{self, Missing};
 use native::steps::{self, Clamp};
 use std::sync::Arc;
 
@@ -68,7 +67,10 @@ pub enum BackendError {
     Device(String),
     /// libtorch failed.
     #[error("libtorch failed")]
-    Torch(#[from] tch::TchError),
+    Torch(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// This program has no libtorch.
+    #[error("the device cannot be used")]
+    Libtorch(#[from] Missing),
 }
 
 /// Does the arithmetic of a policy with the weights it was last given. One thread owns it.
@@ -113,11 +115,6 @@ pub trait Backend: Send {
     fn device(&self) -> String;
 }
 
-/// Threads of libtorch's products in this process (our own kernels use the calling thread).
-pub fn set_threads(threads: usize) {
-    tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
-}
-
 /// The backend for a device: `cpu` (own kernels), `cpu-torch` (libtorch), `cuda`, `cuda:N`, `mps`.
 ///
 /// # Errors
@@ -130,5 +127,5 @@ pub fn backend(
     if device == "cpu" {
         return Ok(Box::new(NativeBackend::new(env, parameters)));
     }
-    Ok(Box::new(TorchBackend::new(env, parameters, torch::device(device)?)?))
+    (libtorch::needed_by("a device other than cpu")?.backend)(device, env, parameters)
 }

@@ -1,134 +1,20 @@
-//! Tests of both backends, for every conditioning: against enumeration, finite differences, each other and `golden/`.
-//!
-//! `THERMOFLOW_TEST_DEVICE` names the device of the second backend (default `cpu-torch`).
+//! Tests of policies, for every conditioning: against enumeration and finite differences. That both backends agree is
+//! tested in `thermoflow-torch`, agreement with the published code (`golden/`) with the programs.
+
+mod samples;
 
 use super::*;
-use crate::env::{GridEnv, Growth, Neighbours, SequenceEnv};
+use crate::env::{GridEnv, Neighbours};
 use crate::exact::{ExactPolicy, StateGraph};
-use crate::objective::{KINDS, Objective, Settings, Terms};
+use crate::objective::{Objective, Settings, Terms};
 use crate::random::{Purpose, Stream};
-use crate::rollout::{Paths, Walker};
-
-const CONDITIONINGS: [Conditioning; 5] = [
-    Conditioning::Unconditional,
-    Conditioning::Logit,
-    Conditioning::Layer,
-    Conditioning::LayerThermometer,
-    Conditioning::LogitLayer,
-];
-
-/// Odd sizes, so that the kernels' remainders are tested too.
-fn small_spec(conditioning: Conditioning) -> PolicySpec {
-    PolicySpec {
-        hidden: 21,
-        embed: 9,
-        beta_hidden: 5,
-        thermometer_bins: 4,
-        ..PolicySpec::published(conditioning)
-    }
-}
-
-/// Words are among the features, which changes nothing for shorter strings.
-fn env(length: usize) -> Arc<dyn Environment> {
-    Arc::new(SequenceEnv::new("ACG", length, Growth::PrependAppend).with_words(2))
-}
-
-fn parameters(spec: &PolicySpec, env: &dyn Environment, scale: f32) -> Parameters {
-    let mut parameters = Parameters::initial(Layout::new(spec, env.sizes()), 7);
-    parameters.values.iter_mut().for_each(|v| *v *= scale);
-    parameters
-}
-
-fn other_device() -> String {
-    let device = std::env::var("THERMOFLOW_TEST_DEVICE").unwrap_or_else(|_| "cpu-torch".into());
-    eprintln!("backends: cpu (native) against {device}");
-    device
-}
-
-/// Random walks with their β and made-up rewards.
-fn sampled(backend: &mut dyn Backend, env: &Arc<dyn Environment>, spec: &PolicySpec, n: usize) -> (Batch, Vec<f32>) {
-    let mut streams: Vec<Stream> = (0..n as u64).map(|i| Stream::new(3, Purpose::Explore, 0, i)).collect();
-    // Some β are shared by several trajectories.
-    let beta = |stream: &mut Stream| {
-        if stream.unit() < 0.3 {
-            2.0
-        } else {
-            stream.uniform(1.0, 3.0) as f32
-        }
-    };
-    let betas: Vec<f32> = streams.iter_mut().map(beta).collect();
-    let mut starts = crate::env::States::new(env.state_width());
-    starts.extend(betas.iter().map(|_| env.initial()));
-    let mut walker = Walker::new(env.clone(), spec, Direction::Forward);
-    let walks = walker.walk(backend, &starts, &betas, 0.1, &mut streams).unwrap();
-    let paths = Paths::from_actions(&**env, walks.iter().map(|w| &w.actions[..])).unwrap();
-    let batch = Batch::new(&**env, spec, &paths, &betas);
-    let log_p = batch
-        .forward
-        .sum_by_trajectory(&backend.forward(&batch).unwrap().forward, n);
-    for (walk, log_p) in walks.iter().zip(&log_p) {
-        assert!(
-            (f64::from(walk.log_p) - log_p).abs() < 1e-4,
-            "log P at sampling is that of training"
-        );
-    }
-    let log_rewards = streams.iter_mut().map(|s| s.uniform(-2.0, 2.0) as f32).collect();
-    (batch, log_rewards)
-}
+use crate::rollout::Walker;
+use samples::{CONDITIONINGS, env, every_spec, gradient_of, parameters, sampled, small_spec};
 
 fn loss_with(backend: &mut dyn Backend, batch: &Batch, log_rewards: &[f32], objective: Objective) -> f64 {
     let log_probs = backend.forward(batch).unwrap();
     let terms = Terms::new(batch, &log_probs, log_rewards);
     objective.loss(&terms, &Settings::default()).loss
-}
-
-fn gradient_of(
-    backend: &mut dyn Backend,
-    batch: &Batch,
-    log_rewards: &[f32],
-    objective: Objective,
-    len: usize,
-) -> Vec<f32> {
-    let mut gradient = vec![0.0; len];
-    let objective = (objective, &Settings::default());
-    crate::trainer::loss_and_gradient(backend, batch, log_rewards, objective, &mut gradient).unwrap();
-    gradient
-}
-
-/// Every objective with every conditioning, both kinds of scale where there is one, and scores of edges and of actions.
-fn every_spec() -> Vec<(Objective, PolicySpec)> {
-    let mut specs = Vec::new();
-    for conditioning in CONDITIONINGS {
-        for kind in KINDS {
-            for (logit_scale, edge_offset) in [
-                (LogitScale::Free, false),
-                (LogitScale::Positive, false),
-                (LogitScale::Positive, true),
-            ] {
-                if logit_scale == LogitScale::Positive && !conditioning.scales_logits() {
-                    continue;
-                }
-                let of_edges = PolicySpec {
-                    logit_scale,
-                    edge_offset,
-                    state_flow: kind.needs_flow,
-                    backward: if kind.uniform_backward {
-                        BackwardPolicy::Uniform
-                    } else {
-                        BackwardPolicy::Learned
-                    },
-                    ..small_spec(conditioning)
-                };
-                let of_actions = PolicySpec {
-                    parameterization: Parameterization::StateAction,
-                    layers: if edge_offset { 1 } else { 3 },
-                    ..of_edges.clone()
-                };
-                specs.extend([of_edges, of_actions].map(|spec| (Objective::find(kind.name).unwrap(), spec)));
-            }
-        }
-    }
-    specs
 }
 
 #[test]
@@ -170,61 +56,6 @@ fn gradient_agrees(objective: Objective, spec: &PolicySpec, env: Arc<dyn Environ
             (measured - computed).abs() < tolerance,
             "{objective} {spec:?} {}: measured {measured}, computed {computed}",
             tensor.name
-        );
-    }
-}
-
-#[test]
-fn backends_agree() {
-    let device = other_device();
-    for parity in [Parity::Published, Parity::Improved] {
-        for (objective, spec) in every_spec() {
-            // A low clip, so that some logits are clamped.
-            let spec = PolicySpec {
-                parity,
-                logit_clip: 0.4,
-                ..spec
-            };
-            agrees_with(&device, objective, &spec, env(5));
-        }
-    }
-}
-
-fn agrees_with(device: &str, objective: Objective, spec: &PolicySpec, env: Arc<dyn Environment>) {
-    let at = parameters(spec, &*env, 2.0);
-    let mut native = NativeBackend::new(env.clone(), &at);
-    let mut torch = backend(device, env.clone(), &at).unwrap();
-    let (batch, log_rewards) = sampled(&mut native, &env, spec, 40);
-    let (a, b) = (native.forward(&batch).unwrap(), torch.forward(&batch).unwrap());
-    for (a, b) in [
-        (&a.forward, &b.forward),
-        (&a.backward, &b.backward),
-        (&a.log_z, &b.log_z),
-        (&a.log_flow, &b.log_flow),
-    ] {
-        assert_close(a, b, 1e-5, &format!("{objective} {spec:?} log-probabilities"));
-    }
-    let len = at.values.len();
-    let a = gradient_of(&mut native, &batch, &log_rewards, objective, len);
-    let b = gradient_of(&mut *torch, &batch, &log_rewards, objective, len);
-    // Where everything is clamped there is no gradient at all.
-    let size = b.iter().fold(f32::MIN_POSITIVE, |m, g| m.max(g.abs()));
-    let scaled = |g: Vec<f32>| g.into_iter().map(|g| g / size).collect::<Vec<_>>();
-    assert_close(&scaled(a), &scaled(b), 1e-5, &format!("{objective} {spec:?} gradients"));
-    let choices = &batch.forward;
-    let a = native.edge_scores(Direction::Forward, choices, &batch.betas).unwrap();
-    let b = torch.edge_scores(Direction::Forward, choices, &batch.betas).unwrap();
-    assert_close(&a.scores, &b.scores, 1e-5, "scores");
-    assert_close(&a.offsets, &b.offsets, 1e-5, "offsets");
-    assert_close(&a.scales, &b.scales, 1e-5, "scales");
-}
-
-fn assert_close(a: &[f32], b: &[f32], tolerance: f32, what: &str) {
-    assert_eq!(a.len(), b.len(), "{what}");
-    for (index, (a, b)) in a.iter().zip(b).enumerate() {
-        assert!(
-            (a - b).abs() <= tolerance * b.abs().max(1.0),
-            "{what}: {a} and {b} at {index}"
         );
     }
 }

@@ -2,11 +2,12 @@
 //! an external program (docs/your-own-task.md).
 
 use super::modes::Modes;
-use super::oracle::{OracleConfig, OracleHealth, ProgramScorer, TableFile, TorchScriptScorer};
+use super::oracle::{ModelError, OracleConfig, OracleHealth, ProgramScorer, TableFile};
 use super::reward::RewardShape;
 use super::{Published, ScoreError, Scorer, Task, TaskError, TaskKind, read_file};
 use crate::config::TaskConfig;
 use crate::env::{Environment, Growth, OPEN, SequenceEnv, States};
+use crate::libtorch;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
@@ -88,7 +89,10 @@ fn scorer(config: &TaskConfig, env: SequenceEnv, attachment: Option<&[u8]>) -> R
                 None => Arc::new(table),
             })
         }
-        (None, Some(model), None) => Ok(Arc::new(TorchScriptScorer::load(given(model)?, env)?)),
+        (None, Some(model), None) => {
+            let libtorch = libtorch::needed_by("a TorchScript model").map_err(ModelError::from)?;
+            Ok((libtorch.scorer)(given(model)?, env)?)
+        }
         (None, None, Some(oracle)) => Ok(Arc::new(Program {
             config: oracle.clone(),
             env: Arc::new(env),

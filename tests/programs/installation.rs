@@ -1,7 +1,7 @@
 //! What depends on where the program lies: `doctor`, and the programs beside it.
 
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
@@ -25,6 +25,12 @@ impl Installation {
         std::fs::hard_link(env!("CARGO_BIN_EXE_thermoflow"), self.path(name)).unwrap();
     }
 
+    fn add_the_one_with_libtorch(&self) {
+        let name = "thermoflow-torch";
+        let built = Path::new(env!("CARGO_BIN_EXE_thermoflow")).with_file_name(name);
+        std::fs::hard_link(built, self.path(name)).unwrap();
+    }
+
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(self.path("thermoflow"));
         command.args(arguments).current_dir(self.0.path()).output().unwrap()
@@ -43,6 +49,7 @@ fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn the_doctor_passes_a_whole_installation() {
     let installation = Installation::new();
+    installation.add_the_one_with_libtorch();
     installation.add("thermoflow-learner");
     installation.add("thermoflow-actor");
     let output = installation.run(&["doctor", "--json"]);
@@ -68,7 +75,8 @@ fn the_doctor_names_what_is_missing_and_says_what_to_do() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("FAIL  thermoflow-actor") && text.contains("-> cargo build --release --workspace"));
     assert!(text.contains("ok    thermoflow-learner"), "{text}");
-    let expected = "error: not ready to train: run directory, thermoflow-actor\n";
+    assert!(text.contains("FAIL  thermoflow-torch"), "{text}");
+    let expected = "error: not ready to train: thermoflow-torch, run directory, thermoflow-actor\n";
     assert_eq!(error_of(&output), expected);
 }
 
@@ -97,4 +105,31 @@ fn a_program_gets_its_arguments_and_gives_its_exit_code() {
         "<--connect><a b><--help><-x><--><y>"
     );
     assert_eq!(output.status.code(), Some(7), "{}", error_of(&output));
+}
+
+#[test]
+fn what_needs_libtorch_goes_to_the_program_that_has_it_and_nothing_else_does() {
+    let installation = Installation::new();
+    let bench = ["bench", "rollout", "--batch", "4", "--seconds", "0.01", "--json"];
+    let output = installation.run(&bench);
+    assert!(
+        output.status.success(),
+        "the built-in kernels need none: {}",
+        error_of(&output)
+    );
+
+    let on_libtorch = [&bench[..], &["--device", "cpu-torch"]].concat();
+    let output = installation.run(&on_libtorch);
+    let error = error_of(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        error.contains("thermoflow-torch is missing") && error.contains("needs"),
+        "{error}"
+    );
+
+    installation.add_the_one_with_libtorch();
+    let output = installation.run(&on_libtorch);
+    assert!(output.status.success(), "{}", error_of(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["device"], "cpu-torch");
 }

@@ -157,9 +157,7 @@ impl Replay {
     /// # Errors
     /// When it cannot be built, for example because its data is not on this machine.
     pub fn task(&self) -> Result<Option<Task>, InspectError> {
-        let task = self.task_config()?.map(|config| Task::load(&config));
-        task.transpose()
-            .map_err(|error| InspectError::Input(format!("the task of the run: {error:#}")))
+        Ok(self.task_config()?.map(|config| Task::load(&config)).transpose()?)
     }
 
     /// Which task it is of, as run.toml says, or `merge`.

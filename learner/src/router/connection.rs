@@ -181,7 +181,7 @@ mod tests {
         assert!(matches!(closed, Ok(Closed::Slow)), "{closed:?}");
     }
 
-    /// Reads a message of at most 64 KiB.
+    /// Reads a message of at most [`CHUNK`] bytes.
     async fn next(read: &mut Reader) -> Vec<u8> {
         wire::read_message(read, CHUNK).await.unwrap()
     }
@@ -220,7 +220,11 @@ mod tests {
         publish(5);
         assert_eq!(next(&mut read).await, [b'd', 5], "version 4 was");
         publish(5);
-        assert_eq!(next(&mut read).await, [b'w', 5], "it asks again: what it holds is not known");
+        assert_eq!(
+            next(&mut read).await,
+            [b'w', 5],
+            "it asks again: what it holds is not known"
+        );
         drop((sender, debt));
         assert!(matches!(writing.await.unwrap(), Closed::Told));
         drop(newest);

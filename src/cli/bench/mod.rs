@@ -5,13 +5,13 @@ mod weights;
 
 use super::config::Source;
 use super::{BadInput, Output, sibling};
-use anyhow::Context;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use thermoflow::config::{self, RawConfig, RunConfig};
 use thermoflow::console::print_json;
+use thermoflow::libtorch;
 use thermoflow::rollout::{RollRequest, Trajectory};
 use thermoflow::rounds::Rounds;
 use thermoflow::task::Task;
@@ -125,7 +125,7 @@ impl Compute {
             .into());
         }
         let config = self.configuration()?;
-        tch::set_num_threads(self.threads.try_into().context("--threads is too large")?);
+        libtorch::set_threads(self.threads);
         let task = Task::load(&config.task)?;
         let mut bench = Bench {
             rounds: Rounds::new(&config, &task)?,

@@ -1,6 +1,5 @@
 //! `thermoflow doctor`: what is here, what is missing, and what to do about it.
 
-mod arithmetic;
 mod system;
 
 use super::Output;
@@ -8,7 +7,10 @@ use anyhow::bail;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
-use thermoflow::console::print_json;
+use thermoflow::console::check::{Check, SPEED_SIZE, Status};
+use thermoflow::console::{print_json, sibling};
+use thermoflow::libtorch;
+use thermoflow::policy::native::matrix::{Into as Product, Matrix, MatrixMut, multiply};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,60 +31,6 @@ pub struct Args {
     json: bool,
 }
 
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Ok,
-    /// Works, but could be better.
-    Warn,
-    /// Training cannot work.
-    Fail,
-}
-
-/// One line of the report.
-#[derive(Debug, Serialize)]
-struct Check {
-    name: &'static str,
-    status: Status,
-    /// What was found, in plain words.
-    found: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    advice: Option<String>,
-    /// What was measured, if anything.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gflops: Option<f64>,
-}
-
-impl Check {
-    fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            name,
-            status: Status::Ok,
-            found: found.into(),
-            advice: None,
-            gflops: None,
-        }
-    }
-
-    fn warn(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self {
-            status: Status::Warn,
-            advice: Some(advice.into()),
-            ..Self::ok(name, found)
-        }
-    }
-
-    fn fail(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self {
-            status: Status::Fail,
-            advice: Some(advice.into()),
-            ..Self::ok(name, found)
-        }
-    }
-}
-
 #[derive(Debug, Serialize)]
 struct Report {
     ok: bool,
@@ -91,10 +39,12 @@ struct Report {
 
 impl Args {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
-        let mut checks = vec![arithmetic::libtorch()];
-        checks.extend(arithmetic::devices());
-        checks.push(arithmetic::torch_speed());
-        checks.push(arithmetic::native_speed());
+        let mut checks = match libtorch::needed_by("the whole of doctor") {
+            Ok(libtorch) => (libtorch.checks)(),
+            Err(missing) if sibling::with_libtorch().is_ok() => return Err(missing.into()),
+            Err(_) => vec![system::program("thermoflow-torch")],
+        };
+        checks.push(native_speed());
         checks.push(system::threads());
         checks.push(system::ports());
         checks.extend(system::run_directory(&self.run_dir));
@@ -112,7 +62,7 @@ impl Args {
         if self.json {
             print_json(&report, out)?;
         } else {
-            report.checks.iter().try_for_each(|check| check.print(out))?;
+            report.checks.iter().try_for_each(|check| print(check, out))?;
         }
         match problem {
             Some(problem) => bail!("{problem}"),
@@ -121,17 +71,30 @@ impl Args {
     }
 }
 
-impl Check {
-    fn print(&self, out: &mut Output) -> std::io::Result<()> {
-        let status = match self.status {
-            Status::Ok => "ok",
-            Status::Warn => "warn",
-            Status::Fail => "FAIL",
-        };
-        writeln!(out, "{status:<5} {:<19} {}", self.name, self.found)?;
-        match &self.advice {
-            Some(advice) => writeln!(out, "{:<25} -> {advice}", ""),
-            None => Ok(()),
-        }
+/// Speed of the built-in backend's products (they use one thread).
+fn native_speed() -> Check {
+    let a = vec![1f32; SPEED_SIZE * SPEED_SIZE];
+    let mut out = vec![0f32; SPEED_SIZE * SPEED_SIZE];
+    Check::speed("speed of native", || {
+        let factor = Matrix::new(&a, SPEED_SIZE, SPEED_SIZE);
+        multiply(
+            MatrixMut::new(&mut out, SPEED_SIZE, SPEED_SIZE),
+            Product::Replace,
+            factor,
+            factor,
+        );
+    })
+}
+
+fn print(check: &Check, out: &mut Output) -> std::io::Result<()> {
+    let status = match check.status {
+        Status::Ok => "ok",
+        Status::Warn => "warn",
+        Status::Fail => "FAIL",
+    };
+    writeln!(out, "{status:<5} {:<19} {}", check.name, check.found)?;
+    match &check.advice {
+        Some(advice) => writeln!(out, "{:<25} -> {advice}", ""),
+        None => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ mod mlp;
 mod network;
 mod one_hot;
 mod state_action;
-pub(crate) mod steps;
+pub mod steps;
 
 use super::{
     Backend, BackendError, BackwardPolicy, Batch, Choices, Direction, EdgeScores, Group, LogProbs, Parameters,

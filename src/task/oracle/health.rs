@@ -22,7 +22,11 @@ pub struct OracleHealth {
 
 /// The counters behind an [`OracleHealth`], for threads to share.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+#[allow(
+    missing_docs,
+    reason = "a field means what the field of the same name of `OracleHealth` means"
+)]
+pub struct Counters {
     pub calls: Counter,
     pub cached: Counter,
     pub failed: Counter,
@@ -52,9 +56,10 @@ impl Counters {
 
 /// A number that only grows; nothing else is ordered by it.
 #[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
+pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Counts so many more.
     pub fn add(&self, count: usize) {
         self.0.fetch_add(count as u64, Ordering::Relaxed);
     }

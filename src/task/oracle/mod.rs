@@ -5,15 +5,15 @@
 
 pub mod config;
 pub mod health;
+mod model;
 pub mod program;
 pub mod table_file;
-pub mod torch_script;
 
 pub use config::OracleConfig;
 pub use health::OracleHealth;
+pub use model::ModelError;
 pub use program::{ProgramScorer, StartError};
 pub use table_file::{TableFile, TableFileError};
-pub use torch_script::{ModelError, TorchScriptScorer};
 
 /// Most objects that an oracle lists, 1 Mi: scoring more of them takes too long for an exact evaluation.
-const MOST_OBJECTS: u64 = 1 << 20;
+pub const MOST_OBJECTS: u64 = 1 << 20;

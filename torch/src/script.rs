@@ -1,11 +1,11 @@
 //! A TorchScript model as an oracle, on the CPU. Not here: opening its file.
 
-use super::health::Counters;
-use super::{MOST_OBJECTS, OracleHealth};
-use crate::env::{Environment, SequenceEnv, States};
-use crate::task::{ScoreError, Scorer};
 use std::sync::Mutex;
 use tch::{CModule, Kind, TchError, Tensor};
+use thermoflow::env::{Environment, SequenceEnv, States};
+use thermoflow::task::oracle::health::Counters;
+use thermoflow::task::oracle::{MOST_OBJECTS, ModelError, OracleHealth};
+use thermoflow::task::{ScoreError, Scorer};
 
 /// Objects per call of the model: bounds the memory of its activations.
 const CHUNK: usize = 4096;
@@ -18,32 +18,6 @@ pub struct TorchScriptScorer {
     /// libtorch does not promise that one module can run on several threads at once.
     model: Mutex<CModule>,
     counters: Counters,
-}
-
-/// Why a model cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// It is no TorchScript.
-    #[error("this is no TorchScript model (torch.jit.script or torch.jit.trace, then save): {0}")]
-    Load(String),
-    /// It fails on an input of the right shape.
-    #[error("the model fails on an input of shape [{rows}, {columns}]: {reason}")]
-    Run {
-        /// Objects.
-        rows: usize,
-        /// Features of an object.
-        columns: usize,
-        /// What libtorch says.
-        reason: String,
-    },
-    /// Its output is not a score for each object.
-    #[error("the model gives an output of shape {found:?} for {rows} objects; [{rows}] or [{rows}, 1] is needed")]
-    Shape {
-        /// The shape of the output.
-        found: Vec<i64>,
-        /// Objects.
-        rows: usize,
-    },
 }
 
 impl TorchScriptScorer {
@@ -151,7 +125,7 @@ impl Scorer for TorchScriptScorer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::Growth;
+    use thermoflow::env::Growth;
 
     fn env() -> SequenceEnv {
         SequenceEnv::variable("AB", 1..=3, Growth::PrependAppend)

@@ -1,14 +1,15 @@
 //! The libtorch backend: the plain arithmetic with autograd, on any device. Reference for `native`, and the GPU path.
 
-use super::native::steps::Clamp;
-use super::spec::LOG_SCALE_LIMIT;
-use super::{
+use crate::failed;
+use std::sync::Arc;
+use tch::{Device, Kind, TchError, Tensor};
+use thermoflow::env::{Environment, States};
+use thermoflow::policy::native::steps::Clamp;
+use thermoflow::policy::spec::LOG_SCALE_LIMIT;
+use thermoflow::policy::{
     Backend, BackendError, BackwardPolicy, Batch, Choices, Direction, EdgeScores, LogProbs, Parameterization,
     Parameters, PolicySpec,
 };
-use crate::env::{Environment, States};
-use std::sync::Arc;
-use tch::{Device, Kind, TchError, Tensor};
 
 /// Computes on a libtorch device.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl TorchBackend {
     /// # Errors
     /// When the device fails.
     pub fn new(env: Arc<dyn Environment>, parameters: &Parameters, device: Device) -> Result<Self, BackendError> {
-        let flat = leaf(&parameters.values, device)?;
+        let flat = leaf(&parameters.values, device).map_err(failed)?;
         Ok(Self {
             env,
             parameters: parameters.clone(),
@@ -262,17 +263,15 @@ impl TorchBackend {
         }
         self.mlp(&Tensor::f_cat(&joined, 1)?, "log_flow", 2)?.f_squeeze_dim(1)
     }
-}
 
-impl Backend for TorchBackend {
-    fn load(&mut self, parameters: &Parameters) -> Result<(), BackendError> {
-        self.parameters.values.copy_from_slice(&parameters.values);
-        self.flat = leaf(&parameters.values, self.device)?;
+    fn load_values(&mut self, values: &[f32]) -> Result<(), TchError> {
+        self.parameters.values.copy_from_slice(values);
+        self.flat = leaf(values, self.device)?;
         self.outputs = None;
         Ok(())
     }
 
-    fn forward(&mut self, batch: &Batch) -> Result<LogProbs, BackendError> {
+    fn evaluate(&mut self, batch: &Batch) -> Result<LogProbs, TchError> {
         let forward = self.log_probabilities(Direction::Forward, batch)?;
         let backward = self.log_probabilities(Direction::Backward, batch)?;
         let log_z = self.log_z_tensor(&batch.betas)?;
@@ -287,7 +286,7 @@ impl Backend for TorchBackend {
         Ok(out)
     }
 
-    fn backward(&mut self, _batch: &Batch, upstream: &LogProbs, gradient: &mut [f32]) -> Result<(), BackendError> {
+    fn differentiate(&mut self, upstream: &LogProbs, gradient: &mut [f32]) -> Result<(), TchError> {
         let outputs = self.outputs.take().expect("backward follows forward");
         let mut total = Tensor::f_zeros([], (Kind::Float, self.device))?;
         let upstream = [
@@ -310,12 +309,7 @@ impl Backend for TorchBackend {
         Ok(())
     }
 
-    fn edge_scores(
-        &mut self,
-        direction: Direction,
-        choices: &Choices,
-        betas: &[f32],
-    ) -> Result<EdgeScores, BackendError> {
+    fn evaluate_edges(&self, direction: Direction, choices: &Choices, betas: &[f32]) -> Result<EdgeScores, TchError> {
         tch::no_grad(|| {
             let found = self.scores(direction, choices, betas)?;
             let scales = found
@@ -328,9 +322,32 @@ impl Backend for TorchBackend {
             })
         })
     }
+}
+
+impl Backend for TorchBackend {
+    fn load(&mut self, parameters: &Parameters) -> Result<(), BackendError> {
+        self.load_values(&parameters.values).map_err(failed)
+    }
+
+    fn forward(&mut self, batch: &Batch) -> Result<LogProbs, BackendError> {
+        self.evaluate(batch).map_err(failed)
+    }
+
+    fn backward(&mut self, _batch: &Batch, upstream: &LogProbs, gradient: &mut [f32]) -> Result<(), BackendError> {
+        self.differentiate(upstream, gradient).map_err(failed)
+    }
+
+    fn edge_scores(
+        &mut self,
+        direction: Direction,
+        choices: &Choices,
+        betas: &[f32],
+    ) -> Result<EdgeScores, BackendError> {
+        self.evaluate_edges(direction, choices, betas).map_err(failed)
+    }
 
     fn log_z(&mut self, betas: &[f32]) -> Result<Vec<f32>, BackendError> {
-        tch::no_grad(|| Ok(host(&self.log_z_tensor(betas)?)?))
+        tch::no_grad(|| host(&self.log_z_tensor(betas)?)).map_err(failed)
     }
 
     fn device(&self) -> String {

@@ -1,22 +1,21 @@
 //! Checks of libtorch, of the devices it can use, and of how fast one core multiplies.
 
-use super::{Check, Status};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 use tch::{Device, TchError, Tensor};
-use thermoflow::policy::native::matrix::{Into as Product, Matrix, MatrixMut, multiply};
+use thermoflow::console::check::{Check, SPEED_SIZE};
 
 /// The libtorch that the Rust binding is made for.
 const VERSION: &str = "2.13.0";
-/// Rows and columns of the matrices whose product is timed.
-const SIZE: usize = 512;
-/// How long a speed is measured.
-const MEASURE_FOR: Duration = Duration::from_millis(300);
-/// One core of a machine from the last ten years is above this, unless it is busy or the build is unoptimised.
-const SLOW_GFLOPS: f64 = 5.0;
+/// Which libtorch this is, what it can compute on, and how fast.
+pub fn checks() -> Vec<Check> {
+    let mut checks = vec![libtorch()];
+    checks.extend(devices());
+    checks.push(speed());
+    checks
+}
 
 /// Which libtorch this process has loaded.
-pub fn libtorch() -> Check {
+fn libtorch() -> Check {
     let name = "libtorch";
     let Some(library) = loaded_library() else {
         return Check::ok(name, "loaded (where from is only known on Linux)");
@@ -64,7 +63,7 @@ fn version_of(directory: &Path) -> Option<String> {
 }
 
 /// Which devices there are, and whether each computes.
-pub fn devices() -> Vec<Check> {
+fn devices() -> Vec<Check> {
     let mut checks = vec![computes("device cpu", Device::Cpu)];
     let gpus = tch::Cuda::device_count().max(0) as usize;
     if tch::Cuda::is_available() && gpus > 0 {
@@ -124,46 +123,14 @@ fn computes(name: &'static str, device: Device) -> Check {
 }
 
 /// Speed of libtorch's products on one thread.
-pub fn torch_speed() -> Check {
+fn speed() -> Check {
     let before = tch::get_num_threads();
     tch::set_num_threads(1);
-    let side = SIZE as i64;
+    let side = SPEED_SIZE as i64;
     let a = Tensor::ones([side, side], (tch::Kind::Float, Device::Cpu));
-    let check = speed("speed of libtorch", || drop(a.matmul(&a)));
+    let check = Check::speed("speed of libtorch", || drop(a.matmul(&a)));
     tch::set_num_threads(before);
     check
-}
-
-/// Speed of the native backend's products (they use one thread).
-pub fn native_speed() -> Check {
-    let a = vec![1f32; SIZE * SIZE];
-    let mut out = vec![0f32; SIZE * SIZE];
-    speed("speed of native", || {
-        let factor = Matrix::new(&a, SIZE, SIZE);
-        multiply(MatrixMut::new(&mut out, SIZE, SIZE), Product::Replace, factor, factor);
-    })
-}
-
-/// The best of some repetitions, as other processes only ever make it slower.
-fn speed(name: &'static str, mut product: impl FnMut()) -> Check {
-    product();
-    let (start, mut best) = (Instant::now(), f64::INFINITY);
-    while start.elapsed() < MEASURE_FOR {
-        let before = Instant::now();
-        product();
-        best = best.min(before.elapsed().as_secs_f64());
-    }
-    let gflops = 2.0 * (SIZE * SIZE * SIZE) as f64 / best / 1e9;
-    let found = format!("{gflops:.1} GFLOP/s on one core, products of {SIZE}×{SIZE} f32 matrices");
-    let slow = gflops < SLOW_GFLOPS;
-    let advice = slow.then(|| "build with --release, and see whether the machine is busy".to_owned());
-    let status = if slow { Status::Warn } else { Status::Ok };
-    Check {
-        status,
-        advice,
-        gflops: Some(gflops),
-        ..Check::ok(name, found)
-    }
 }
 
 #[cfg(test)]
@@ -181,15 +148,5 @@ mod tests {
         assert_eq!(version_of(directory.path()).as_deref(), Some("2.13.1"));
         std::fs::write(directory.path().join("build-version"), "2.13.0+cu130\n").unwrap();
         assert_eq!(version_of(directory.path()).as_deref(), Some("2.13.0"));
-    }
-
-    #[test]
-    fn a_slow_core_is_a_warning() {
-        let check = speed("x", || std::thread::sleep(Duration::from_millis(60)));
-        assert_eq!((check.status, check.advice.is_some()), (Status::Warn, true));
-        assert!(
-            check.gflops.is_some_and(|gflops| gflops > 0.0 && gflops < 4.5),
-            "{check:?}"
-        );
     }
 }
