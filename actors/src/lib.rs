@@ -8,6 +8,7 @@ mod ledger;
 mod link;
 mod outbox;
 mod run;
+mod slow;
 mod watched;
 mod worker;
 
