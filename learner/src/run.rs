@@ -26,7 +26,6 @@ use thermoflow_watch::{Endpoint, Listen};
 use tokio::sync::{mpsc, watch};
 use tracing::info;
 
-
 /// What a learner is told.
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -1,6 +1,6 @@
 //! What the parts of a run cost on one machine. Data, and its file; measuring is the command's.
 
-use crate::config::{Mode, RunConfig};
+use crate::config::{Mode, RunConfig, WeightsFormat};
 use crate::durable;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -44,6 +44,8 @@ pub struct MeasuredFor {
     pub steps: usize,
     /// Width of the policy's layers.
     pub hidden: usize,
+    /// How weights travel.
+    pub weights: WeightsFormat,
     /// Where actors compute.
     pub actor_device: String,
     /// Where the learner computes.
@@ -60,6 +62,7 @@ impl MeasuredFor {
             replay_batch: config.replay.batch,
             steps: config.train.steps,
             hidden: config.policy.hidden,
+            weights: config.learner.weights,
             actor_device: config.actor.device.clone(),
             learner_device: config.learner.device.clone(),
         }

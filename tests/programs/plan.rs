@@ -182,6 +182,16 @@ fn a_real_run_is_shown_beside_its_plan() {
 }
 
 #[test]
+fn a_run_ends_with_what_limited_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = thermoflow();
+    command.args(["train", CONFIG, "--actors", "1", "--rounds", "40", "--run-dir"]);
+    let output = output::of(command.arg(dir.path().join("run")));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("\nLimit: the "), "{text}");
+}
+
+#[test]
 fn what_cannot_be_planned_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = costs(dir.path());

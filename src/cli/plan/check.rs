@@ -4,7 +4,6 @@ use crate::cli::config::Source;
 use crate::cli::train::{Report, Run, Watcher, supervise};
 use anyhow::Context;
 use serde::Serialize;
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 use thermoflow::config::RunConfig;
@@ -56,6 +55,7 @@ pub fn run(
         from: start,
         until: start + seconds,
         reports: Vec::new(),
+        lines: Vec::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -67,7 +67,7 @@ pub fn run(
         });
         let end = supervise(&run, stops, &mut seen).await;
         timer.abort();
-        end
+        end.with_context(|| format!("the run with {actors} actors failed: {}", seen.lines.join(" ")))
     })?;
     seen.measured(&run_dir)
 }
@@ -77,7 +77,12 @@ struct Seen {
     from: f64,
     until: f64,
     reports: Vec<Report>,
+    /// The first of what its programs said.
+    lines: Vec<String>,
 }
+
+/// Lines that are kept for the case that the run fails.
+const LINES: usize = 5;
 
 impl Watcher for Seen {
     fn progress(&mut self, report: &Report) {
@@ -87,8 +92,9 @@ impl Watcher for Seen {
     }
 
     fn line(&mut self, line: &str) {
-        // There is nobody left to tell when stderr is closed.
-        let _ = writeln!(std::io::stderr(), "{line}");
+        if self.lines.len() < LINES {
+            self.lines.push(line.into());
+        }
     }
 }
 

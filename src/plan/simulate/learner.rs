@@ -131,7 +131,11 @@ impl World<'_> {
         while self.learner.network.is_none() {
             let may_read = self.learner.may_read();
             self.note_reading(may_read);
-            let job = if let Some((route, message)) = self.learner.sends.pop_front() {
+            let job = if let Some((route, mut message)) = self.learner.sends.pop_front() {
+                if let ToActor::Weights { version, .. } = &mut message {
+                    // What waits is replaced by what is newer.
+                    *version = self.learner.newest;
+                }
                 NetworkJob::Send(route, message)
             } else if let Some(message) = self.learner.inbox.pop_front() {
                 // What that costs is part of a message's cost.

@@ -35,19 +35,19 @@ use tally::{Counts, Staleness, Tally};
 
 /// How often simulated actors look at the time. Real ones do so more often ([`ACTOR_TICK`], whose cost is counted), but
 /// their session has nothing to do for seconds.
-const LOOK_EVERY: f64 = 0.5;
+const LOOK_EVERY: f64 = 1.0;
 
 /// Seconds of a message within a machine.
 const LOOPBACK: f64 = 2e-5;
 
 /// Events after which a simulation ends, however little it has seen.
-const MOST_EVENTS: u64 = 60_000_000;
+const MOST_EVENTS: u64 = 25_000_000;
 
 /// Roll-outs of an actor in a window, where there are few actors; rates of fewer are all chance.
 const FEW_ROLLS: f64 = 48.0;
 
 /// The same where there are many.
-const MANY_ROLLS: f64 = 4.0;
+const MANY_ROLLS: f64 = 2.0;
 
 /// Shortest window, seconds.
 const SHORTEST_WINDOW: f64 = 2.0;
@@ -200,8 +200,9 @@ impl<'a> World<'a> {
         self.begin_training();
         self.at(LEARNER_TICK.as_secs_f64(), Event::LearnerTick);
         for number in 0..self.actors.len() {
-            // They start one after the other, and would look at the time in step otherwise.
-            let offset = self.rng.uniform(0.0, LOOK_EVERY);
+            // Real ones do not stay in step either.
+            let roll = roll_seconds(&self.config, self.costs, self.scenario);
+            let offset = self.rng.uniform(0.0, LOOK_EVERY.max(roll));
             self.at(offset, Event::ActorTick(number));
         }
         self.at(self.tally.next_end(), Event::WindowEnd);
@@ -294,6 +295,7 @@ impl<'a> World<'a> {
             Some(Thread::Network) => self.network_done(),
             Some(Thread::Ingest) => self.ingest_done(),
             Some(Thread::Training) => self.training_done(),
+            Some(Thread::Publisher) => self.published(),
             Some(Thread::Link(actor)) => self.link_done(actor as usize),
             Some(Thread::Roller(actor)) => self.roller_done(actor as usize),
             None => {}
@@ -339,14 +341,18 @@ impl<'a> World<'a> {
 
 /// Long enough for rates to mean something.
 fn window(config: &RunConfig, costs: &Costs, scenario: &Scenario) -> f64 {
+    let rolls = (FEW_ROLLS / scenario.actors as f64).max(MANY_ROLLS);
+    (rolls * roll_seconds(config, costs, scenario)).max(SHORTEST_WINDOW)
+}
+
+/// What a roll-out takes with its rewards, where nothing is waited for.
+fn roll_seconds(config: &RunConfig, costs: &Costs, scenario: &Scenario) -> f64 {
     let objects = roll_out(config) as f64;
     let reward = match scenario.reward {
         Reward::Computed => costs.actor.score,
         Reward::Waited(seconds) => seconds / instances(config),
     };
-    let roll = costs.actor.roll_fresh + objects * reward;
-    let rolls = (FEW_ROLLS / scenario.actors as f64).max(MANY_ROLLS);
-    (rolls * roll).max(SHORTEST_WINDOW)
+    costs.actor.roll_fresh + objects * reward
 }
 
 /// Objects that one actor waits for at the same time.

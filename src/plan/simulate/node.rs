@@ -12,6 +12,8 @@ pub(super) enum Thread {
     Ingest,
     /// The learner's training.
     Training,
+    /// The learner's publisher.
+    Publisher,
     /// An actor's network task.
     Link(u32),
     /// An actor's roller.

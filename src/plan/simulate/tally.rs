@@ -11,6 +11,9 @@ const FEWEST: usize = 16;
 /// A rate is known well enough when the half-width of its 95 % interval is below this share of it.
 const PRECISION: f64 = 0.01;
 
+/// Roll-outs and training are in balance when they differ by less than this share.
+const BALANCE: f64 = 0.05;
+
 /// Counts since the beginning.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counts {
@@ -115,9 +118,16 @@ impl Tally {
         windows.min((PRECISION / self.error()).min(1.0))
     }
 
-    /// True when the rate is known well enough. What came before the second half of the windows is warm-up.
+    /// True when the rate is known well enough, and outboxes and queues have stopped filling. What came before the second
+    /// half of the windows is warm-up.
     pub fn is_steady(&self) -> bool {
-        self.ends.len() >= FEWEST && self.error() <= PRECISION
+        self.ends.len() >= FEWEST && self.error() <= PRECISION && self.is_balanced()
+    }
+
+    /// What is rolled out is trained on.
+    fn is_balanced(&self) -> bool {
+        let Counts { rolled, trained_in, .. } = self.outcome().counts;
+        (rolled - trained_in).abs() <= BALANCE * trained_in
     }
 
     fn second_half(&self) -> usize {
@@ -253,6 +263,7 @@ mod tests {
         let mut counts = Counts::default();
         for (number, rate) in rates.enumerate() {
             counts.trained_in += 2.0 * rate;
+            counts.rolled = counts.trained_in;
             tally.end_window(counts.clone(), Staleness::from([(number as u64, 1)]));
         }
         tally
@@ -276,5 +287,9 @@ mod tests {
         assert!(noisy(16).outcome().error > noisy(64).outcome().error);
         assert!(!tally((0..15).map(|_| 1.0)).is_steady(), "too few windows");
         assert!(!tally((0..20).map(|_| 0.0)).is_steady(), "nothing happens");
+        let mut filling = tally((0..16).map(|_| 1.0));
+        assert!(filling.is_steady());
+        filling.ends.iter_mut().for_each(|(counts, _)| counts.rolled *= 2.0);
+        assert!(!filling.is_steady(), "outboxes are filling");
     }
 }

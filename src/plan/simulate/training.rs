@@ -22,8 +22,6 @@ enum Work {
     },
     /// A lockstep round of so many trajectories.
     Lockstep(usize),
-    /// A lockstep round's weights.
-    Begin,
 }
 
 pub(super) struct Training {
@@ -31,6 +29,8 @@ pub(super) struct Training {
     pacing: Option<Pacing<PolicyVersion>>,
     inbox: VecDeque<Vec<PolicyVersion>>,
     work: Option<Work>,
+    /// Weights that the publisher makes into a message, and those that wait for it.
+    publishing: VecDeque<PolicyVersion>,
     version: PolicyVersion,
     round: u64,
     steps: u64,
@@ -44,6 +44,7 @@ impl Training {
             pacing: pacing.transpose().expect("the configuration was checked"),
             inbox: VecDeque::new(),
             work: None,
+            publishing: VecDeque::new(),
             version: PolicyVersion(0),
             round: 0,
             steps: 0,
@@ -65,7 +66,7 @@ impl Training {
 impl World<'_> {
     pub(super) fn begin_training(&mut self) {
         if is_lockstep(&self.config) {
-            self.work(Work::Begin);
+            self.begin_round();
         } else {
             self.publish(PolicyVersion(1));
             self.run_training();
@@ -110,7 +111,7 @@ impl World<'_> {
             Work::Insert(batch) => batch.len() as f64 * costs.remember,
             Work::Online => costs.online,
             Work::Replay { .. } => costs.replay,
-            Work::RoundEnd { publishes } => self.round_end() + f64::from(u8::from(*publishes)) * costs.publish,
+            Work::RoundEnd { .. } => self.round_end(),
             Work::Lockstep(count) => {
                 let replay = if self.config.replay.batch > 0 {
                     costs.replay
@@ -119,7 +120,6 @@ impl World<'_> {
                 };
                 costs.online + replay + *count as f64 * costs.remember + self.round_end()
             }
-            Work::Begin => costs.publish,
         };
         self.learner.training.work = Some(work);
         self.compute(0, Thread::Training, seconds);
@@ -160,14 +160,7 @@ impl World<'_> {
                 *self.staleness.entry(0).or_default() += count as u64;
                 self.stepped(if self.config.replay.batch > 0 { 2 * steps } else { steps });
                 self.round_done();
-                self.work(Work::Begin);
-            }
-            Some(Work::Begin) => {
-                let round = self.learner.training.round;
-                self.learner.training.waiting_since = Some(self.now);
-                self.learner.inbox.push_back(ToNetwork::Published(PolicyVersion(round)));
-                self.learner.inbox.push_back(ToNetwork::RoundStarted(round));
-                self.run_network();
+                self.begin_round();
             }
             None => {}
         }
@@ -213,9 +206,32 @@ impl World<'_> {
         self.counts.reports += 1.0 / self.config.learner.report_every as f64;
     }
 
+    /// Lockstep: the next round's weights, then waiting for the round.
+    fn begin_round(&mut self) {
+        self.learner.training.waiting_since = Some(self.now);
+        self.publish(PolicyVersion(self.learner.training.round));
+    }
+
+    /// Hands weights to the publisher.
     fn publish(&mut self, version: PolicyVersion) {
-        self.learner.training.version = version;
+        let training = &mut self.learner.training;
+        training.version = version;
+        training.publishing.push_back(version);
+        if training.publishing.len() == 1 {
+            self.compute(0, Thread::Publisher, self.costs.learner.publish);
+        }
+    }
+
+    pub(super) fn published(&mut self) {
+        let publishing = &mut self.learner.training.publishing;
+        let Some(version) = publishing.pop_front() else { return };
+        if !publishing.is_empty() {
+            self.compute(0, Thread::Publisher, self.costs.learner.publish);
+        }
         self.learner.inbox.push_back(ToNetwork::Published(version));
+        if is_lockstep(&self.config) {
+            self.learner.inbox.push_back(ToNetwork::RoundStarted(version.0));
+        }
         self.run_network();
     }
 
