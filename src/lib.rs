@@ -15,6 +15,7 @@ pub mod durable;
 pub mod env;
 pub mod exact;
 pub mod experiment;
+pub mod flow;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
 pub mod launch;
@@ -25,6 +26,7 @@ pub mod metrics;
 pub mod objective;
 pub mod offline;
 pub mod optimizer;
+pub mod plan;
 pub mod plot;
 pub mod policy;
 pub mod process;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Exit code of a program that failed.
@@ -55,6 +56,54 @@ pub fn host_name() -> String {
 #[cfg(not(unix))]
 pub fn host_name() -> String {
     std::env::var("COMPUTERNAME").unwrap_or_else(|_| "localhost".into())
+}
+
+/// Processor, threads and system of this machine, as far as they are known.
+pub fn machine() -> String {
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
+    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = about
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("unknown processor", |(_, name)| name);
+    let (system, architecture) = (std::env::consts::OS, std::env::consts::ARCH);
+    format!("{model}, {threads} threads, {system} on {architecture}")
+}
+
+/// Cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// CPU time of all threads of this process so far.
+#[cfg(unix)]
+pub fn cpu_time() -> Duration {
+    clock(rustix::time::ClockId::ProcessCPUTime)
+}
+
+/// CPU time of this thread so far.
+#[cfg(unix)]
+pub fn thread_cpu_time() -> Duration {
+    clock(rustix::time::ClockId::ThreadCPUTime)
+}
+
+#[cfg(unix)]
+fn clock(id: rustix::time::ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(id);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// CPU time is not known here: time that passed stands for it.
+#[cfg(not(unix))]
+pub fn cpu_time() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
+}
+
+/// CPU time is not known here: time that passed stands for it.
+#[cfg(not(unix))]
+pub fn thread_cpu_time() -> Duration {
+    cpu_time()
 }
 
 /// Prints an error with its causes on one line and says how to exit.

@@ -23,6 +23,8 @@ mod launch_local;
 mod oracle;
 #[path = "shared/output.rs"]
 mod output;
+#[path = "programs/plan.rs"]
+mod plan;
 #[path = "shared/processes.rs"]
 mod processes;
 #[path = "programs/python_examples.rs"]

@@ -9,6 +9,7 @@ mod link;
 mod outbox;
 pub mod program;
 mod run;
+mod slow;
 mod watched;
 mod worker;
 

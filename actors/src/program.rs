@@ -38,6 +38,10 @@ struct Args {
     /// Agree to start the program that the run scores its objects with, if it has one (task.oracle.command)
     #[arg(long)]
     allow_programs: bool,
+    /// Wait so many milliseconds for every object that is scored, as a slow oracle would: to see how a run scales before
+    /// there is one (thermoflow plan)
+    #[arg(long, value_name = "MS", value_parser = parse_milliseconds)]
+    pretend_reward_ms: Option<Duration>,
     /// Seconds to look for a learner before giving up
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     give_up_after: u64,
@@ -83,6 +87,14 @@ fn parse_name(text: &str) -> Result<String, String> {
     }
 }
 
+fn parse_milliseconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map(|milliseconds: f64| milliseconds / 1e3);
+    let duration = seconds
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.ok_or_else(|| "a number of milliseconds of at least 0 is allowed".into())
+}
+
 /// Runs it to its end. Without libtorch it starts over as `thermoflow-actor-torch` once a learner's configuration needs that.
 pub fn main() -> ExitCode {
     let args = Args::parse();
@@ -112,6 +124,7 @@ fn start(args: Args) -> anyhow::Result<()> {
         device: args.device,
         threads: args.threads,
         allow_programs: args.allow_programs,
+        pretend_reward: args.pretend_reward_ms,
         give_up: Duration::from_secs(args.give_up_after),
         outbox: args.outbox,
         ledger: args.ledger,

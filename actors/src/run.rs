@@ -13,6 +13,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use thermoflow::flow::ACTOR_TICK;
 use thermoflow::logging;
 use thermoflow::process;
 use thermoflow::protocol::address::{Address, AddressError};
@@ -23,9 +24,6 @@ use thermoflow::units::{Incarnation, Seq};
 use thermoflow_watch::{Endpoint, Listen};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
-
-/// How often the session looks at the time: well below its shortest pause, and nothing in CPU time.
-const TICK: Duration = Duration::from_millis(50);
 
 /// Where the learner is to be found.
 #[derive(Debug, Clone)]
@@ -73,6 +71,8 @@ pub struct Settings {
     pub threads: Option<usize>,
     /// A program that the run names as its oracle may be started.
     pub allow_programs: bool,
+    /// Wait so long for every object that is scored, as a slow oracle would.
+    pub pretend_reward: Option<Duration>,
     /// How long to look for a learner.
     pub give_up: Duration,
     /// A directory that keeps what was rolled out until it is acknowledged.
@@ -127,6 +127,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         device: settings.device.clone(),
         threads: settings.threads,
         allow_programs: settings.allow_programs,
+        pretend_reward: settings.pretend_reward,
     };
     let worker = Worker::start(incarnation, overrides, disk).map_err(ActorError::Thread)?;
     let started = Instant::now();
@@ -207,7 +208,7 @@ impl Actor {
     async fn run(&mut self, shutdown: impl Future<Output = ()>) -> (Exit, bool) {
         let mut shutdown = pin!(shutdown);
         let mut stopping = false;
-        let mut ticks = tokio::time::interval(TICK);
+        let mut ticks = tokio::time::interval(ACTOR_TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let event = tokio::select! {

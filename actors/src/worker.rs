@@ -1,8 +1,10 @@
 //! The thread that owns the roller: it builds the task, loads weights, rolls out and scores. No network.
 
 use crate::outbox::{Outbox, OutboxError};
+use crate::slow::SlowScorer;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::policy::BackendError;
 use thermoflow::policy::Parameters;
@@ -110,6 +112,8 @@ pub(crate) struct Overrides {
     pub threads: Option<usize>,
     /// Programs that the learner's configuration names may be started here.
     pub allow_programs: bool,
+    /// Every object that is scored is waited for so long.
+    pub pretend_reward: Option<Duration>,
 }
 
 impl Worker {
@@ -179,7 +183,10 @@ fn work(
                     disk.serve(&run)?;
                 }
                 let config = adjust(overrides, *config)?;
-                let task = Task::build(&config.task, attachment.as_ref().map(|blob| &blob.0[..]))?;
+                let mut task = Task::build(&config.task, attachment.as_ref().map(|blob| &blob.0[..]))?;
+                if let Some(each) = overrides.pretend_reward {
+                    task.scorer = Arc::new(SlowScorer::new(task.scorer, each));
+                }
                 if !take(scorer, &task)? {
                     break;
                 }

@@ -10,25 +10,11 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::env::Environment;
+use thermoflow::flow::COMMIT_GROUP;
 use thermoflow::protocol::Commit;
 use thermoflow::replay::{Received, Store, StoreError};
 use thermoflow::units::PolicyVersion;
 use tokio::sync::mpsc;
-
-/// Accepted batches that wait for the disk. When full, the network task stops reading.
-///
-/// Sync mode: a round of hundreds of actors should not wait for the disk batch by batch. Async mode: whatever waits gets
-/// stale, so no more than keeps the disk busy.
-pub(crate) fn depth(mode: Mode) -> usize {
-    match mode {
-        Mode::Sync | Mode::Offline => 512,
-        Mode::Async => 16,
-    }
-}
-
-/// Trajectories after which a commit takes no further batch: large enough that the disk's latency is shared by many,
-/// small enough that the first of them is not acknowledged late.
-pub(crate) const GROUP: usize = 4096;
 
 /// What ingest is to do.
 #[derive(Debug)]
@@ -81,7 +67,11 @@ impl Ingest {
                         group.push(commit);
                     }
                 }
-                next = if rows < GROUP { self.inbox.try_recv().ok() } else { None };
+                next = if rows < COMMIT_GROUP {
+                    self.inbox.try_recv().ok()
+                } else {
+                    None
+                };
             }
             self.commit(group)?;
             for done in asked {

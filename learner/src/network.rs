@@ -11,6 +11,7 @@ use crossbeam_channel::Sender;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use thermoflow::flow::LEARNER_TICK;
 use thermoflow::protocol::secure::{Refusal, is_knock};
 use thermoflow::protocol::weights::Published;
 use thermoflow::protocol::{
@@ -23,9 +24,6 @@ use tracing::{info, warn};
 
 /// Messages from the other threads that wait for the network task. It takes them at once; when full, the sender waits.
 pub(crate) const TO_NETWORK: usize = 256;
-
-/// How often silence is looked for and the report renewed.
-const TICK: Duration = Duration::from_millis(200);
 
 /// How long actors are told that the run is over before the learner leaves.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -59,7 +57,7 @@ pub(crate) struct Channels {
     pub ingest: mpsc::Sender<ToIngest>,
     /// Sync mode: complete rounds.
     pub training: Sender<ToTrainer>,
-    /// Renewed every [`TICK`].
+    /// Renewed every [`LEARNER_TICK`].
     pub report: watch::Sender<FleetReport>,
     /// What is shown to those who watch, renewed as often.
     pub watched: Watched,
@@ -98,7 +96,7 @@ struct Network {
 
 impl Network {
     async fn run(&mut self) {
-        let mut ticks = tokio::time::interval(TICK);
+        let mut ticks = tokio::time::interval(LEARNER_TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // A message brings at most one commit.

@@ -1,7 +1,7 @@
 //! Puts the parts together, and takes them apart again in order: training ends, then the network, then ingest.
 
 use crate::error::LearnerError;
-use crate::ingest::{self, Ingest, ToIngest};
+use crate::ingest::{Ingest, ToIngest};
 use crate::network::{self, Channels, TO_NETWORK};
 use crate::publisher::{FROM_TRAINER, Publisher, print_line};
 use crate::router::{Bound, Door};
@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use thermoflow::config::{Mode, RunConfig};
 use thermoflow::durable;
+use thermoflow::flow::{TO_TRAINER, commit_queue};
 use thermoflow::logging;
 use thermoflow::process;
 use thermoflow::protocol::address::{Address, AddressError};
@@ -24,10 +25,6 @@ use thermoflow::task::{self, Task};
 use thermoflow_watch::{Endpoint, Listen};
 use tokio::sync::{mpsc, watch};
 use tracing::info;
-
-/// Trajectories that wait for training: a round (there is one at a time), or what was last committed, which gets stale
-/// while it waits. When full, ingest waits, and so in turn do the network and the actors.
-const TO_TRAINER: usize = 1;
 
 /// What a learner is told.
 #[derive(Debug, Clone)]
@@ -108,7 +105,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let fleet = Fleet::new(fleet, &task);
 
     let (to_network, network_inbox) = mpsc::channel(TO_NETWORK);
-    let (to_ingest, ingest_inbox) = mpsc::channel(ingest::depth(mode));
+    let (to_ingest, ingest_inbox) = mpsc::channel(commit_queue(mode));
     let (to_trainer, trainer_inbox) = bounded(TO_TRAINER);
     let (from_trainer, trainer_says) = bounded(FROM_TRAINER);
     let (stopper, stop) = bounded(1);

@@ -11,6 +11,7 @@ mod evaluate;
 mod experiment;
 mod key;
 mod launch;
+mod plan;
 mod reward;
 mod sample;
 mod score;
@@ -31,6 +32,7 @@ Examples:
   thermoflow train configs/tfbind8.toml                 train, with 2 actors on this machine
   thermoflow tasks                                      what can be trained on
   echo GATTACAA | thermoflow reward --task tfbind8      what an object scores
+  thermoflow plan configs/tfbind8-async.toml --actors 64 what a run will do, and what limits it
   thermoflow config check configs/tfbind8.toml          a whole configuration, checked
   thermoflow replay summary runs/first                  what was found, at which β, by whom
   thermoflow key new ~/thermoflow.key                   a key, for actors on other machines
@@ -58,6 +60,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Experiment(experiment::Args),
     Bench(bench::Args),
+    Plan(plan::Args),
     Doctor(doctor::Args),
     Key(key::Args),
     /// Runs the learner alone, for a cluster (starts the program thermoflow-learner)
@@ -85,6 +88,7 @@ impl Command {
             Self::Evaluate(args) => args.run(out),
             Self::Experiment(args) => args.run(out),
             Self::Bench(args) => args.run(out),
+            Self::Plan(args) => args.run(out),
             Self::Doctor(args) => args.run(out),
             Self::Key(args) => args.run(out),
             Self::Learner(args) => args.run("thermoflow-learner"),

@@ -17,6 +17,7 @@ use crate::experiment::ExperimentError;
 use crate::launch::LaunchError;
 use crate::launch::kubernetes::KubernetesError;
 use crate::logging::{self, LogFormat};
+use crate::plan::{CostsError, Impossible};
 use crate::policy::BackendError;
 use crate::process::{BAD_INPUT, FAILED};
 use crate::protocol::secure::KeyFileError;
@@ -87,6 +88,8 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<BlockDataError>()
             || cause.is::<ImportError>()
             || cause.is::<KeyFileError>()
+            || cause.is::<CostsError>()
+            || cause.is::<Impossible>()
             || cause.downcast_ref().is_some_and(ExperimentError::is_bad_input)
             || cause.downcast_ref().is_some_and(LaunchError::is_bad_input)
             || cause.downcast_ref().is_some_and(KubernetesError::is_bad_input)

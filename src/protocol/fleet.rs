@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// Most actors remembered at once, present or not.
-const MAX_PEERS: usize = 4096;
+const MAX_PEERS: usize = super::MAX_ACTORS;
 
 /// Numbers of trajectories stay far below what the replay can store (63 bits).
 const MAX_SEQ: Seq = Seq(1 << 62);

@@ -48,6 +48,9 @@ pub const HEARTBEAT: Duration = Duration::from_secs(2);
 /// router drops those to a peer it does not know (any more).
 pub const RESEND: Duration = Duration::from_secs(4);
 
+/// Most actors that a learner remembers at once, present or not.
+pub const MAX_ACTORS: usize = 1 << 14;
+
 /// Most trajectories of one roll-out.
 pub const MAX_ROLL: usize = 1 << 20;
 

@@ -2,7 +2,7 @@
 
 use thermoflow::env::{Action, States};
 use thermoflow::random::{Purpose, Stream};
-use thermoflow::rollout::Trajectory;
+use thermoflow::rollout::{Trajectory, random_walk};
 use thermoflow::task::{ScoreError, Task};
 use thermoflow::units::PolicyVersion;
 
@@ -54,15 +54,8 @@ pub(super) fn pool(task: &Task, batches: usize, batch: usize) -> Result<Vec<Vec<
 
 /// The actions of a random walk; its object is added to `objects`.
 fn walk(task: &Task, stream: &mut Stream, objects: &mut States) -> Vec<Action> {
-    let mut state = task.env.initial().to_vec();
-    let mut actions = Vec::with_capacity(task.env.max_steps());
-    while !task.env.is_complete(&state) {
-        let action = stream.below(task.env.action_count()) as Action;
-        if task.env.step(&mut state, action) {
-            actions.push(action);
-        }
-    }
-    objects.push(&state);
+    let (actions, object) = random_walk(&*task.env, stream);
+    objects.push(&object);
     actions
 }
 

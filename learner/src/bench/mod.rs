@@ -4,7 +4,7 @@
 mod actors;
 mod examples;
 
-use crate::ingest::{self, GROUP, Ingest};
+use crate::ingest::Ingest;
 use crate::network::{self, Channels, TO_NETWORK, ToNetwork};
 use crate::router::{Bound, Door};
 use crate::training::ToTrainer;
@@ -19,6 +19,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thermoflow::config::{Mode, RawConfig, RunConfig, WeightsFormat};
+use thermoflow::flow::{COMMIT_GROUP, commit_queue};
+use thermoflow::process;
 use thermoflow::protocol::weights::Packer;
 use thermoflow::protocol::{Fleet, FleetReport, FleetSettings};
 use thermoflow::replay::{Received, Store};
@@ -77,8 +79,8 @@ fn store_alone(settings: &Settings, task: &Task, pool: &[Vec<Trajectory>], path:
     let mut batches = pool.iter().cycle().enumerate();
     let (mut spent, mut trajectories, mut commits) = (Duration::ZERO, 0, 0);
     while spent.as_secs_f64() < settings.seconds {
-        let mut rows = Vec::with_capacity(GROUP);
-        while rows.len() < GROUP {
+        let mut rows = Vec::with_capacity(COMMIT_GROUP);
+        while rows.len() < COMMIT_GROUP {
             let (number, batch) = batches.next().context("the pool is empty")?;
             let actor = number % settings.actors;
             rows.extend(
@@ -145,7 +147,7 @@ fn whole_way(
     path: &Path,
 ) -> anyhow::Result<Value> {
     let (to_network, network_inbox) = mpsc::channel(TO_NETWORK);
-    let (to_ingest, ingest_inbox) = mpsc::channel(ingest::depth(config.train.mode));
+    let (to_ingest, ingest_inbox) = mpsc::channel(commit_queue(config.train.mode));
     let (to_trainer, trainer_inbox) = bounded(1);
     let (report, _reports) = watch::channel(FleetReport::default());
     let watched = Watched::by_nobody();
@@ -186,7 +188,9 @@ fn whole_way(
         settings: *settings,
         pool,
     };
+    let before = process::cpu_time();
     let outcome = load.run()?;
+    let spent = process::cpu_time() - before;
     to_network.blocking_send(ToNetwork::Stop)?;
     drop(to_network);
     let panicked = |_| anyhow::anyhow!("a thread of the learner panicked");
@@ -194,6 +198,8 @@ fn whole_way(
     ingest.join().map_err(panicked)??;
     let commits = trainer.join().map_err(panicked)?;
     let mut report = finished(Store::open(path)?, path, outcome.trajectories, commits, outcome.spent)?;
+    // Of the learner's threads and of the simulated actors.
+    report["cpu_seconds"] = spent.as_secs_f64().into();
     report["acknowledged_after_ms"] = outcome.latencies();
     Ok(report)
 }

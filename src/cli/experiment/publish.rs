@@ -5,6 +5,7 @@ use anyhow::Context;
 use thermoflow::durable;
 use thermoflow::experiment::{Experiment, Findings, FinishedJob, write_csv};
 use thermoflow::plot;
+use thermoflow::process;
 use thermoflow::report::{FileLink, Report, ReportFigure, Table};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -44,7 +45,7 @@ pub fn publish(
         summary: experiment.summary.into(),
         command: command.into(),
         date: now(),
-        machine: machine(),
+        machine: process::machine(),
         tables: findings.tables.clone(),
         figures,
         notes: findings.notes.clone(),
@@ -73,16 +74,4 @@ fn links(findings: &Findings) -> Vec<FileLink> {
 fn now() -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
     OffsetDateTime::now_utc().format(&format).unwrap_or_default()
-}
-
-/// Processor, threads and system, as far as they are known.
-fn machine() -> String {
-    let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
-    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = about
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let model = model.map_or("unknown processor", |(_, name)| name);
-    let (system, architecture) = (std::env::consts::OS, std::env::consts::ARCH);
-    format!("{model}, {threads} threads, {system} on {architecture}")
 }

@@ -2,7 +2,7 @@
 
 use super::logs::last_lines;
 use super::queue;
-use crate::cli::Output;
+use crate::cli::{Output, train};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,6 +11,8 @@ use thermoflow::launch::queue::{Task, Who};
 use thermoflow::launch::{LaunchPaths, Record};
 use thermoflow::metrics::MetricsRow;
 use thermoflow::metrics::jsonl;
+use thermoflow::plan::Advice;
+use thermoflow::run_dir::RunRecord;
 
 /// Shows who runs where and how training goes
 #[derive(Debug, clap::Args)]
@@ -32,6 +34,8 @@ struct Status {
     programs: Vec<Program>,
     /// The last report.
     progress: Option<MetricsRow>,
+    /// What limits it, where actors and learner run freely.
+    advice: Option<Advice>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,7 +81,9 @@ impl Args {
         };
         let progress = rows.into_iter().next_back();
         let programs = tasks.map(|(who, task)| Program::new(who, task, &paths, progress.as_ref()));
+        let config = RunRecord::read(&self.run).ok().map(|run| run.config);
         let status = Status {
+            advice: config.and_then(|config| train::advice(&config, &self.run)),
             run: self.run,
             id: record.id,
             actors: record.actors,
@@ -107,6 +113,9 @@ impl Status {
         if let Some(row) = &self.progress {
             let (round, rows, distinct) = (row.round, row.trajectories, row.distinct);
             writeln!(out, "round {round}, {rows} trajectories, {distinct} distinct objects")?;
+        }
+        if let Some(advice) = &self.advice {
+            writeln!(out, "{advice}")?;
         }
         if self.programs.is_empty() {
             writeln!(out, "none of its programs is known any more")?;

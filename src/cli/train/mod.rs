@@ -17,8 +17,10 @@ use anyhow::Context;
 use display::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use thermoflow::config::RawConfig;
+use thermoflow::config::{Mode, RawConfig, RunConfig};
 use thermoflow::console::print_json;
+use thermoflow::metrics::jsonl;
+use thermoflow::plan::{Advice, Readings};
 use thermoflow::task::Task;
 use thermoflow_watch::Listen;
 
@@ -63,6 +65,10 @@ pub struct Args {
     /// is no key, and no secret in them
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics_listen: Option<Listen>,
+    /// Let actors wait so many milliseconds for every object they score, as a slow oracle would: to see how a run scales
+    /// before there is one (thermoflow plan)
+    #[arg(long, value_name = "MS")]
+    pretend_reward_ms: Option<f64>,
     /// Go on with the run in --run-dir
     #[arg(long, requires = "run_dir")]
     resume: bool,
@@ -92,14 +98,15 @@ impl Args {
             self.learner_arguments(&run_dir),
             self.actors,
             self.key_file.clone(),
-        );
+        )
+        .pretending(self.pretend_reward_ms);
         let report = runtime.block_on(async {
             let mut display = Display::new();
             let report = supervise(&run, stop_requests()?, &mut display).await;
             display.end();
             report
         })?;
-        self.print(&report, &run_dir, out)
+        self.print(&report, &run_dir, advice(&config, &run_dir), out)
     }
 
     /// What the learner gets on its command line.
@@ -129,12 +136,15 @@ impl Args {
         arguments
     }
 
-    fn print(&self, report: &Report, run_dir: &Path, out: &mut Output) -> anyhow::Result<()> {
+    fn print(&self, report: &Report, run_dir: &Path, advice: Option<Advice>, out: &mut Output) -> anyhow::Result<()> {
         if self.json {
             return print_json(report, out);
         }
         let (run, config) = (run_dir.display(), self.source.file.display());
         write!(out, "{}", report.summary())?;
+        if let Some(advice) = advice {
+            writeln!(out, "{advice}")?;
+        }
         writeln!(out, "\nThe run is in {run}. Next:")?;
         if !report.is_complete() {
             let mut set = String::new();
@@ -161,6 +171,13 @@ impl Args {
         writeln!(out, "  tensorboard --logdir {run}/tensorboard")?;
         Ok(())
     }
+}
+
+/// What limited a run of actors and learner that run freely, and which setting to change; None before there are reports.
+pub fn advice(config: &RunConfig, run_dir: &Path) -> Option<Advice> {
+    let rows = jsonl::read(&run_dir.join("metrics.jsonl")).ok()?;
+    let readings = Readings::of_run(&rows, config).filter(|_| config.train.mode == Mode::Async)?;
+    Some(Advice::new(&readings, config))
 }
 
 /// runs/TASK-1, runs/TASK-2 …: the first that is not there. The learner makes it, and refuses if another was faster.

@@ -21,6 +21,8 @@ pub struct Run {
     actors: u32,
     /// The file with the actors' key.
     key_file: Option<PathBuf>,
+    /// Milliseconds that actors wait for every object they score.
+    pretend_reward_ms: Option<f64>,
 }
 
 impl Run {
@@ -32,7 +34,14 @@ impl Run {
             arguments,
             actors,
             key_file,
+            pretend_reward_ms: None,
         }
+    }
+
+    /// The same with actors that wait so many milliseconds for every object they score.
+    pub fn pretending(mut self, reward_ms: Option<f64>) -> Self {
+        self.pretend_reward_ms = reward_ms;
+        self
     }
 }
 
@@ -43,6 +52,9 @@ impl Run {
         let mut arguments: Vec<OsString> = ["--connect", address, "--allow-programs"].map(Into::into).into();
         if let Some(path) = &self.key_file {
             arguments.extend(["--key-file".into(), path.clone().into()]);
+        }
+        if let Some(reward) = self.pretend_reward_ms {
+            arguments.extend(["--pretend-reward-ms".into(), reward.to_string().into()]);
         }
         arguments
     }

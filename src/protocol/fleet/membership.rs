@@ -1,6 +1,6 @@
 //! Who is here, who fell silent, who is forgotten; and the report of it.
 
-use super::{Action, Fleet, FleetReport, PeerReport};
+use super::{Action, Counters, Fleet, FleetReport, PeerReport};
 use crate::protocol::LEASE;
 use crate::units::Incarnation;
 use std::time::Duration;
@@ -9,6 +9,11 @@ use std::time::Duration;
 const FORGET: Duration = LEASE.saturating_mul(30);
 
 impl Fleet {
+    /// What went wrong so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
     /// All actors remembered, and what went wrong so far.
     pub fn report(&self, now: Duration) -> FleetReport {
         let peers = self.peers.iter().map(|(&incarnation, peer)| PeerReport {
