@@ -3,8 +3,8 @@
 use super::*;
 use crate::protocol::messages::{Blob, ToActor, Welcome};
 use crate::protocol::secure::Refusal;
-use crate::protocol::weights::Packed;
 use crate::protocol::simulation::{example_config, example_trajectory};
+use crate::protocol::weights::Packed;
 use crate::random::Purpose;
 use crate::units::Incarnation;
 

@@ -1,0 +1,101 @@
+//! Actors behind relays: what relays bring is read like what actors bring themselves, and what such actors are sent is
+//! collected for their relays.
+
+use super::{Connection, Network};
+use crate::router::{Debt, Incoming, Outgoing, Router};
+use std::collections::HashMap;
+use std::sync::Arc;
+use thermoflow::protocol::relay::{FromRelay, Heard, Relays, decode_from_relay};
+use thermoflow::protocol::{FleetEvent, Route, WireError};
+use tracing::{info, warn};
+
+/// Messages that wait to be written to a relay beyond which it is sent no weights: they would be old when their turn comes.
+/// Its actors ask again.
+const BUSY: usize = 8;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Relayed {
+    pub relays: Relays,
+    /// The version that each actor behind a relay was last sent.
+    held: HashMap<Route, Option<u64>>,
+}
+
+impl Relayed {
+    /// The next thing that happens: what a relay brought is taken message by message before anything new.
+    pub async fn next(&mut self, router: &mut Router) -> Incoming {
+        match self.relays.take() {
+            Some(Heard::Message(route, bytes)) => Incoming::Message(route, bytes),
+            Some(Heard::Gone(route)) => Incoming::Closed(route),
+            None => router.next().await,
+        }
+    }
+}
+
+impl Network {
+    /// A message of a relay itself.
+    pub(super) fn hear_relay(&mut self, route: Route, bytes: &[u8]) {
+        let foul = match decode_from_relay(bytes) {
+            Ok(message) => {
+                if let FromRelay::Hello { host, process } = &message {
+                    info!(host, process, "a relay is connected");
+                }
+                self.relayed
+                    .relays
+                    .hear(&route, message)
+                    .err()
+                    .map(|foul| foul.to_string())
+            }
+            Err(error @ WireError::Protocol { .. }) => return self.malformed(route, error),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = foul {
+            warn!(why, "a message of a relay cannot be taken; its connection is closed");
+            self.close(route);
+        }
+    }
+
+    /// Forgets a connection, and the actors behind it if it was a relay's.
+    pub(super) fn lose_relay(&mut self, route: &Route) {
+        self.relayed.held.remove(route);
+        for actor in self.relayed.relays.lose(route) {
+            self.relayed.held.remove(&actor);
+            self.handle(FleetEvent::Disconnected(actor));
+        }
+    }
+
+    /// Takes a message for an actor that is behind a relay. False when it is not.
+    pub(super) fn post(&mut self, route: &Route, message: Vec<u8>) -> bool {
+        self.relayed.relays.post(route, &Arc::new(message)).is_some()
+    }
+
+    /// Takes the newest weights for an actor that is behind a relay, once for all that are.
+    pub(super) fn post_weights(&mut self, route: &Route) {
+        let Some(trunk) = self.relayed.relays.trunk(route) else {
+            return;
+        };
+        let waiting = |Connection { outgoing, .. }: &Connection| outgoing.max_capacity() - outgoing.capacity();
+        if self.connections.get(trunk).is_none_or(|trunk| waiting(trunk) >= BUSY) {
+            return;
+        }
+        let held = self.relayed.held.entry(route.clone()).or_default();
+        if let Some(weights) = Debt::new(self.newest.clone()).pay(held) {
+            self.relayed.relays.post(route, &weights);
+        }
+    }
+
+    /// Sends what is collected for relays.
+    pub(super) fn send_to_relays(&mut self) {
+        loop {
+            let outgoing = self.relayed.relays.outgoing();
+            if outgoing.is_empty() {
+                return;
+            }
+            let mut stuck = Vec::new();
+            for (route, message) in outgoing {
+                self.send(&route, Outgoing::Shared(message), &mut stuck);
+            }
+            stuck.into_iter().for_each(|route| self.close(route));
+        }
+    }
+}
