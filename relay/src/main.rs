@@ -63,7 +63,7 @@ cannot be listened on, a wrong key. RUST_LOG sets what is logged.";
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    // What the router of another program says is about this one here.
+    // The router for actors is the learner's, and logs in its name.
     let filter = "warn,thermoflow_relay=info,thermoflow_learner=info,thermoflow_watch=info";
     if let Err(error) = logging::start(filter, args.log_format) {
         return process::report(&error.into(), true);

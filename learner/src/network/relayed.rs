@@ -6,7 +6,7 @@ use crate::router::{Debt, Incoming, Outgoing, Router};
 use std::collections::HashMap;
 use std::sync::Arc;
 use thermoflow::protocol::relay::{FromRelay, Heard, Relays, decode_from_relay};
-use thermoflow::protocol::{FleetEvent, Route, WireError};
+use thermoflow::protocol::{FleetEvent, Route};
 use tracing::{info, warn};
 
 /// Messages that wait to be written to a relay beyond which it is sent no weights: they would be old when their turn comes.
@@ -35,22 +35,15 @@ impl Relayed {
 impl Network {
     /// A message of a relay itself.
     pub(super) fn hear_relay(&mut self, route: Route, bytes: &[u8]) {
-        let foul = match decode_from_relay(bytes) {
-            Ok(message) => {
-                if let FromRelay::Hello { host, process } = &message {
-                    info!(host, process, "a relay is connected");
-                }
-                self.relayed
-                    .relays
-                    .hear(&route, message)
-                    .err()
-                    .map(|foul| foul.to_string())
-            }
-            Err(error @ WireError::Protocol { .. }) => return self.malformed(route, error),
-            Err(error) => Some(error.to_string()),
+        let message = match decode_from_relay(bytes) {
+            Ok(message) => message,
+            Err(error) => return self.malformed(route, error),
         };
-        if let Some(why) = foul {
-            warn!(why, "a message of a relay cannot be taken; its connection is closed");
+        if let FromRelay::Hello { host, process } = &message {
+            info!(host, process, "a relay is connected");
+        }
+        if let Err(foul) = self.relayed.relays.hear(&route, message) {
+            warn!(%foul, "the connection of a relay is closed");
             self.close(route);
         }
     }
@@ -64,9 +57,9 @@ impl Network {
         }
     }
 
-    /// Takes a message for an actor that is behind a relay. False when it is not.
-    pub(super) fn post(&mut self, route: &Route, message: Vec<u8>) -> bool {
-        self.relayed.relays.post(route, &Arc::new(message)).is_some()
+    /// Takes a message for an actor that has no connection of its own; it is dropped where it is not behind a relay either.
+    pub(super) fn post(&mut self, route: &Route, message: Vec<u8>) {
+        self.relayed.relays.post(route, &Arc::new(message));
     }
 
     /// Takes the newest weights for an actor that is behind a relay, once for all that are.

@@ -1,20 +1,20 @@
 //! Many actors on one connection: between the actors of a node and the learner lies a relay.
 //!
 //! ```text
-//! actor ─┐ branch 1                                          ┌─ connection 7, branch 1 ─┐
-//! actor ─┤ branch 2 ──► relay ── trunk (connection 7) ──► Relays ─ connection 7, branch 2 ─┤ Fleet
-//! actor ─┘ branch 3                                          └─ connection 7, branch 3 ─┘
+//! actor ─┐ branch 1                                               ┌ connection 7, branch 1 ┐
+//! actor ─┤ branch 2 ──► relay ── trunk (connection 7) ──► Relays ─┤ connection 7, branch 2 ├─► Fleet
+//! actor ─┘ branch 3                                               └ connection 7, branch 3 ┘
 //! ```
 //! To the fleet every actor behind a relay is a peer like any other, whose route is its relay's connection and the number of
 //! its branch. So hellos, acknowledgements and leases are between actor and learner, and what is lost with a relay is sent
 //! again by the actors: a relay keeps nothing that anybody was told is safe.
 //!
 //! Up, a relay collects what its actors say into bundles. Down, the learner collects what it has to say to the actors of a
-//! relay, and sends large messages (weights, welcomes) to a relay once: it keeps them ([`shelf`]), and is told who gets them.
+//! relay, and sends large messages (weights, welcomes) to a relay once: it keeps them (`shelf`), and is told who gets them.
 //!
 //! [`Relay`] and [`Relays`] are the two ends of a trunk as state machines; `simulation` plays fleets behind them.
 //!
-//! Invariant: a relay holds at most [`BUNDLE`] bytes of its actors and one message more, and [`CREDIT`] bundles are under
+//! Invariant: a relay holds at most [`BUNDLE`] bytes of its actors and one message more, and `CREDIT` bundles are under
 //! way; beyond that it does not read, and TCP holds the actors back.
 
 mod learner;
