@@ -23,6 +23,8 @@ mod kills;
 mod links;
 #[path = "shared/processes.rs"]
 mod processes;
+#[path = "faults/relays.rs"]
+mod relays;
 #[path = "faults/stops.rs"]
 mod stops;
 #[path = "faults/table.rs"]

@@ -33,6 +33,8 @@ mod python_examples;
 mod python_policy;
 #[path = "programs/readers.rs"]
 mod readers;
+#[path = "programs/relay.rs"]
+mod relay;
 #[cfg(target_os = "linux")]
 #[path = "shared/replays.rs"]
 mod replays;

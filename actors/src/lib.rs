@@ -5,7 +5,7 @@
 
 mod error;
 mod ledger;
-mod link;
+pub mod link;
 mod outbox;
 pub mod program;
 mod run;

@@ -31,11 +31,11 @@ const SEND_WITHIN: Duration = Duration::from_secs(5);
 const UNOPENED: u32 = 16;
 
 /// A connection that was established, or the reason why not.
-pub(crate) type Opened = Result<Link, OpenError>;
+pub type Opened = Result<Link, OpenError>;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
+pub enum OpenError {
     /// Nobody answered, or not well; this may pass.
     #[error("{0}")]
     Broken(String),
@@ -67,7 +67,7 @@ impl From<HandshakeError> for OpenError {
 }
 
 /// An established connection.
-pub(crate) struct Link {
+pub struct Link {
     send: DealerSendHalf,
     receive: DealerRecvHalf,
     events: BoxStream<'static, SocketEvent>,
@@ -79,6 +79,9 @@ pub(crate) struct Link {
 impl Link {
     /// Connects, and with a key does the handshake in the name of `incarnation`. The key is read anew each time, and
     /// during a roll-over the second one is tried where the newest is not known yet.
+    ///
+    /// # Errors
+    /// When nobody answers, or nobody with that key.
     pub async fn open(address: Address, key: Option<KeySource>, incarnation: Incarnation) -> Opened {
         let Some(key) = key else {
             return Self::connect(&address).await;
@@ -129,6 +132,9 @@ impl Link {
     }
 
     /// Hands a message to the socket. That says nothing about its arrival.
+    ///
+    /// # Errors
+    /// Why the connection is of no use any more.
     pub async fn send(&mut self, message: Vec<u8>) -> Result<(), String> {
         let bytes = match &mut self.channel {
             Some(channel) => channel.seal(&message),
@@ -137,7 +143,10 @@ impl Link {
         self.write(bytes).await
     }
 
-    /// The next message, or why there will be none.
+    /// The next message.
+    ///
+    /// # Errors
+    /// Why there will be none.
     pub async fn receive(&mut self) -> Result<Vec<u8>, String> {
         loop {
             let bytes = self.read().await?;

@@ -35,14 +35,30 @@ pub enum Learner {
 }
 
 impl Learner {
-    /// Where it is now.
-    fn address(&self) -> Result<Address, String> {
-        match self {
-            Self::At(address) => Ok(address.clone()),
+    /// Where it is now, if one may connect there.
+    ///
+    /// # Errors
+    /// When that is not known, or no place to connect to.
+    pub fn address(&self, has_key: bool) -> Result<Address, String> {
+        let address = match self {
+            Self::At(address) => address.clone(),
             Self::In(path) => {
                 let text = std::fs::read_to_string(path).map_err(|error| format!("{self} cannot be read ({error})"))?;
-                text.trim().parse().map_err(|error| format!("{self}: {error}"))
+                text.trim().parse().map_err(|error| format!("{self}: {error}"))?
             }
+        };
+        check(&address, has_key).map_err(|error| error.to_string())?;
+        Ok(address)
+    }
+
+    /// Refuses at once what would never do.
+    ///
+    /// # Errors
+    /// When one may not connect there.
+    pub fn check(&self, has_key: bool) -> Result<(), AddressError> {
+        match self {
+            Self::At(address) => check(address, has_key),
+            Self::In(_) => Ok(()),
         }
     }
 }
@@ -93,9 +109,7 @@ fn check(address: &Address, has_key: bool) -> Result<(), AddressError> {
 /// # Errors
 /// Refused, no learner for too long, or the roller failed.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ActorError> {
-    if let Learner::At(address) = &settings.learner {
-        check(address, settings.key.is_some())?;
-    }
+    settings.learner.check(settings.key.is_some())?;
     logging::set_actor(&settings.name);
     let mut registry = watched::registry(settings.outbox.as_deref());
     let watched = Watched::new(&mut registry);
@@ -300,8 +314,7 @@ impl Actor {
             ActorAction::Exit(exit) => return Ok(Some(exit)),
             ActorAction::Connect => {
                 self.link = None;
-                let address = self.learner.address()?;
-                check(&address, self.key.is_some()).map_err(|error| error.to_string())?;
+                let address = self.learner.address(self.key.is_some())?;
                 self.opening = Some(Box::pin(Link::open(address, self.key.clone(), self.incarnation)));
                 return Ok(None);
             }

@@ -8,7 +8,7 @@ mod error;
 mod ingest;
 mod network;
 mod publisher;
-mod router;
+pub mod router;
 mod run;
 mod startup;
 pub mod training;

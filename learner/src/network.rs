@@ -3,15 +3,19 @@
 //! Invariant: connections are read only while what they may bring can be handed on; so a slow disk or a full training
 //! queue holds senders back through TCP, and heartbeats that wait there are not taken for silence.
 
+mod relayed;
+
 use crate::ingest::ToIngest;
 use crate::router::{Debt, Incoming, Newest, OUTGOING, Outgoing, Router, Version};
 use crate::training::ToTrainer;
 use crate::watched::Watched;
 use crossbeam_channel::Sender;
+use relayed::Relayed;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thermoflow::flow::LEARNER_TICK;
+use thermoflow::protocol::relay::is_of_relay;
 use thermoflow::protocol::secure::{Refusal, is_knock};
 use thermoflow::protocol::weights::Published;
 use thermoflow::protocol::{
@@ -72,12 +76,14 @@ pub(crate) async fn serve(router: Router, fleet: Fleet, channels: Channels) {
         channels,
         started: Instant::now(),
         connections: HashMap::new(),
+        relayed: Relayed::default(),
         newest: Newest::new(move |bytes| numbers.sent(bytes)),
         held_back: None,
         present: 0,
         leave_at: None,
     };
     network.run().await;
+    network.channels.watched.links.set(network.router.traffic());
 }
 
 struct Network {
@@ -86,6 +92,7 @@ struct Network {
     channels: Channels,
     started: Instant,
     connections: HashMap<Route, Connection>,
+    relayed: Relayed,
     newest: Arc<Newest>,
     /// Since when connections are not read.
     held_back: Option<Instant>,
@@ -98,18 +105,23 @@ impl Network {
     async fn run(&mut self) {
         let mut ticks = tokio::time::interval(LEARNER_TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = Vec::new();
         loop {
-            // A message brings at most one commit.
+            // An actor's message brings at most one commit; a relay's is taken message by message.
             let may_read = self.channels.ingest.capacity() > 0;
             self.note_reading(may_read);
+            if !(may_read && self.relayed.relays.has_more()) {
+                self.send_to_relays();
+            }
             tokio::select! {
                 // What the threads say comes first: it makes room.
                 biased;
-                message = self.channels.inbox.recv(), if self.leave_at.is_none() => match message {
-                    Some(message) => self.obey(message),
-                    None => return,
+                // All that there is: what follows from it for one relay goes as one message.
+                count = self.channels.inbox.recv_many(&mut told, TO_NETWORK), if self.leave_at.is_none() => match count {
+                    0 => return,
+                    _ => told.drain(..).for_each(|message| self.obey(message)),
                 },
-                incoming = self.router.next(), if may_read => self.incoming(incoming),
+                incoming = self.relayed.next(&mut self.router), if may_read => self.incoming(incoming),
                 _ = ticks.tick() => self.tick(),
             }
             if self.channels.ingest.is_closed() {
@@ -153,6 +165,7 @@ impl Network {
             ToNetwork::Stop => self.leave_at = Some(Instant::now()),
             ToNetwork::Finish => {
                 self.handle(FleetEvent::Finished);
+                self.relayed.relays.finish();
                 self.leave_at = Some(Instant::now() + FAREWELL);
             }
         }
@@ -169,6 +182,10 @@ impl Network {
                 self.connections.insert(route, connection);
             }
             Incoming::Message(route, bytes) if is_knock(&bytes) => self.knocked(&route),
+            // No relay is behind a relay.
+            Incoming::Message(route, bytes) if is_of_relay(&bytes) && self.connections.contains_key(&route) => {
+                self.hear_relay(route, &bytes);
+            }
             Incoming::Message(route, bytes) => match decode_to_learner(&bytes) {
                 Ok(ToLearner::Hello(hello)) if !self.may_be(&route, hello.incarnation) => {
                     warn!(incarnation = %hello.incarnation, "an actor says to be another than its link was made for");
@@ -177,10 +194,7 @@ impl Network {
                 Ok(message) => self.handle(FleetEvent::Received(route, message)),
                 Err(error) => self.malformed(route, error),
             },
-            Incoming::Closed(route) => {
-                self.connections.remove(&route);
-                self.handle(FleetEvent::Disconnected(route));
-            }
+            Incoming::Closed(route) => self.close(route),
         }
     }
 
@@ -209,8 +223,11 @@ impl Network {
         self.close(route);
     }
 
+    /// Ends a connection, if it has not ended yet, and forgets who was there.
     fn close(&mut self, route: Route) {
         self.connections.remove(&route);
+        self.relayed.relays.close(&route);
+        self.lose_relay(&route);
         self.handle(FleetEvent::Disconnected(route));
     }
 
@@ -239,6 +256,8 @@ impl Network {
             ..
         } = &mut self.channels;
         watched.fleet.set(report);
+        watched.links.set(self.router.traffic());
+        watched.relays.set(self.relayed.relays.count() as f64);
         let waiting = |sender: &mpsc::Sender<Outgoing>| sender.max_capacity() - sender.capacity();
         let outgoing = self
             .connections
@@ -273,10 +292,16 @@ impl Network {
                     if let ToActor::Refused { reason } = &message {
                         warn!(reason, "an actor was refused");
                     }
-                    self.send(&route, Outgoing::Message(encode(&message)), &mut stuck);
+                    let message = encode(&message);
+                    if self.connections.contains_key(&route) {
+                        self.send(&route, Outgoing::Message(message), &mut stuck);
+                    } else {
+                        self.post(&route, message);
+                    }
                     if last {
                         // The connection closes once the refusal is written.
                         self.connections.remove(&route);
+                        self.relayed.relays.close(&route);
                     }
                 }
                 FleetAction::SendWeights(route) => {
@@ -284,8 +309,10 @@ impl Network {
                         .connections
                         .get(&route)
                         .map(|connection| connection.weights.clone());
-                    if let Some(debt) = debt.filter(Debt::owe) {
-                        self.send(&route, Outgoing::Newest(debt), &mut stuck);
+                    match debt {
+                        Some(debt) if debt.owe() => self.send(&route, Outgoing::Newest(debt), &mut stuck),
+                        Some(_) => {}
+                        None => self.post_weights(&route),
                     }
                 }
                 FleetAction::Commit(commit) => {

@@ -69,6 +69,9 @@ enum Command {
     /// Runs one actor alone, for a cluster (starts the program thermoflow-actor)
     #[command(disable_help_flag = true)]
     Actor(sibling::Args),
+    /// Runs a relay, through which the actors of a node share one connection (starts the program thermoflow-relay)
+    #[command(disable_help_flag = true)]
+    Relay(sibling::Args),
     /// Answers questions to the replay of a run, in the terminal and in a browser (starts the program thermoflow-replay)
     #[command(disable_help_flag = true)]
     Replay(sibling::Args),
@@ -93,6 +96,7 @@ impl Command {
             Self::Key(args) => args.run(out),
             Self::Learner(args) => args.run("thermoflow-learner"),
             Self::Actor(args) => args.run("thermoflow-actor"),
+            Self::Relay(args) => args.run("thermoflow-relay"),
             Self::Replay(args) => args.run("thermoflow-replay"),
         }
     }

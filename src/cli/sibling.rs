@@ -1,4 +1,4 @@
-//! `thermoflow learner` and `thermoflow actor`: start the program of that name that lies beside this one.
+//! `thermoflow learner`, `thermoflow actor`, `thermoflow relay` …: start the program of that name that lies beside this one.
 
 use anyhow::Context;
 use std::ffi::OsString;

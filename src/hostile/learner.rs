@@ -3,11 +3,14 @@
 use super::links::messages;
 use crate::config::Mode;
 use crate::protocol::example::{example_config, example_fleet, example_hello, example_task};
-use crate::protocol::{Commit, Fleet, FleetAction, FleetEvent, Hello, Route, ToActor, ToLearner, decode_to_learner};
+use crate::protocol::relay::Relays;
+use crate::protocol::{
+    Commit, Fleet, FleetAction, FleetEvent, Hello, Route, ToActor, ToLearner, decode_to_learner, encode,
+};
 use crate::task::Task;
 use crate::units::{Incarnation, PolicyVersion, Seq};
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Time between two messages.
@@ -30,18 +33,21 @@ pub fn to_learner(bytes: &[u8]) {
     learner.fleet.report(learner.now);
 }
 
-struct Learner {
-    fleet: Fleet,
-    now: Duration,
+/// A learner whose disk commits at once.
+pub(super) struct Learner {
+    pub fleet: Fleet,
+    pub relays: Relays,
+    pub now: Duration,
     committed: HashMap<Incarnation, Seq>,
 }
 
 impl Learner {
-    fn new(mode: Mode) -> Self {
+    pub fn new(mode: Mode) -> Self {
         static TASK: OnceLock<Task> = OnceLock::new();
         let settings = example_fleet(example_config(mode));
         let mut learner = Self {
             fleet: Fleet::new(settings, TASK.get_or_init(example_task)),
+            relays: Relays::default(),
             now: Duration::ZERO,
             committed: HashMap::new(),
         };
@@ -50,7 +56,7 @@ impl Learner {
         learner
     }
 
-    fn hear(&mut self, route: &Route, message: &[u8]) {
+    pub fn hear(&mut self, route: &Route, message: &[u8]) {
         let message = decode_to_learner(message);
         if let Ok(ToLearner::Hello(Hello {
             incarnation, oldest, ..
@@ -65,23 +71,31 @@ impl Learner {
         });
     }
 
-    /// One event, and what it leads to: a disk that commits at once.
-    fn handle(&mut self, event: FleetEvent) {
+    /// One event, and what it leads to.
+    pub fn handle(&mut self, event: FleetEvent) {
         let mut out = Vec::new();
         self.fleet.handle(self.now, event, &mut out);
         for action in out {
             match action {
                 FleetAction::Commit(commit) => self.commit(commit),
-                FleetAction::Send(_, ToActor::Ack { next, .. }) => {
-                    let newest = self.committed.values().max().copied().unwrap_or_default();
-                    assert!(next <= newest, "{next} is acknowledged, {newest} is committed");
-                }
+                FleetAction::Send(route, message) => self.say(&route, &message),
                 FleetAction::RoundComplete(round, _) => {
                     self.handle(FleetEvent::Published(PolicyVersion(round + 1)));
                     self.handle(FleetEvent::RoundStarted(round + 1));
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn say(&mut self, route: &Route, message: &ToActor) {
+        if let ToActor::Ack { next, .. } = message {
+            let newest = self.committed.values().max().copied().unwrap_or_default();
+            assert!(*next <= newest, "{next} is acknowledged, {newest} is committed");
+        }
+        self.relays.post(route, &Arc::new(encode(message)));
+        if matches!(message, ToActor::Refused { .. }) {
+            self.relays.close(route);
         }
     }
 

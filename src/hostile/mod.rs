@@ -6,6 +6,7 @@
 
 mod learner;
 mod links;
+mod relays;
 #[cfg(test)]
 mod seeds;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 
 pub use learner::to_learner;
 pub use links::{secure, to_actor};
+pub use relays::{from_relay, to_relay};
 
 use crate::checkpoint::{self, TrainerState};
 use crate::config::{RawConfig, RunConfig, from_text};

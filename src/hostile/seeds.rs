@@ -7,6 +7,7 @@ use crate::env::States;
 use crate::optimizer::AdamState;
 use crate::policy::Parameters;
 use crate::protocol::example::{example_config, example_hello, example_trajectory};
+use crate::protocol::relay::{Branch, FromRelay, Said, Shared, ToRelay, Told};
 use crate::protocol::secure::{Challenge, Key, KeyRing, Knock, Refusal};
 use crate::protocol::weights::Packed;
 use crate::protocol::{ActorStatus, Blob, ToActor, ToLearner, Waiting, Welcome, encode, weights};
@@ -15,6 +16,7 @@ use crate::task::blocks::{BlockData, RNA1, Scores};
 use crate::units::{Incarnation, PolicyVersion, Seq};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// An input of a target.
 pub struct Seed {
@@ -28,6 +30,8 @@ pub fn all() -> Vec<Seed> {
     let parts = [
         to_learner(),
         to_actor(),
+        from_relay(),
+        to_relay(),
         secure(),
         arrays(),
         checkpoint(),
@@ -44,11 +48,12 @@ fn seed(target: &'static str, name: impl Into<String>, bytes: impl Into<Vec<u8>>
 
 /// Messages, each after its length.
 fn framed<T: Serialize>(messages: &[T]) -> Vec<u8> {
-    let framed = messages.iter().map(encode).map(|message| {
-        let length = u16::try_from(message.len()).expect("seeds are small");
-        [&length.to_be_bytes()[..], &message].concat()
-    });
-    framed.collect::<Vec<_>>().concat()
+    messages.iter().map(encode).flat_map(frame).collect()
+}
+
+fn frame(message: Vec<u8>) -> Vec<u8> {
+    let length = u16::try_from(message.len()).expect("seeds are small");
+    [&length.to_be_bytes()[..], &message].concat()
 }
 
 fn to_learner() -> Vec<Seed> {
@@ -135,6 +140,89 @@ fn to_actor() -> Vec<Seed> {
         seed("to_actor", "heartbeat", framed(&[heartbeat()])),
         seed("to_actor", "finished", framed(&[ToActor::Finished])),
     ]
+}
+
+fn from_relay() -> Vec<Seed> {
+    let hello = || FromRelay::Hello {
+        host: "node".into(),
+        process: 1,
+    };
+    let said = |message: &ToLearner| Said::Message(Blob(encode(message)));
+    let hi = || said(&ToLearner::Hello(example_hello()));
+    let roll = said(&ToLearner::Trajectories {
+        first: Seq(0),
+        batch: (0..6).map(|index| example_trajectory(0, index)).collect(),
+    });
+    let bundle = |number, items| FromRelay::Bundle { number, items };
+    let (one, two) = (Branch(1), Branch(2));
+    let lives = [
+        ("hello", vec![hello(), bundle(1, vec![])]),
+        (
+            "round",
+            vec![hello(), bundle(1, vec![(one, hi()), (one, roll.clone())])],
+        ),
+        (
+            "two",
+            vec![hello(), bundle(1, vec![(one, hi()), (two, hi()), (one, roll)])],
+        ),
+        (
+            "gone",
+            vec![
+                hello(),
+                bundle(1, vec![(one, hi()), (one, Said::Gone), (two, Said::Gone)]),
+            ],
+        ),
+        (
+            "nonsense",
+            vec![
+                hello(),
+                bundle(9, vec![(one, Said::Message(Blob(vec![1, 2])))]),
+                hello(),
+            ],
+        ),
+    ];
+    let seeds = lives.into_iter().map(|(name, messages)| {
+        let messages = messages.iter().flat_map(|message| frame(message.encode()));
+        seed("from_relay", name, [1].into_iter().chain(messages).collect::<Vec<u8>>())
+    });
+    seeds.collect()
+}
+
+fn to_relay() -> Vec<Seed> {
+    let (slot, stamp) = (0, 1);
+    let bytes = encode(&welcome(Mode::Sync));
+    let keep = || ToRelay::Keep {
+        slot,
+        stamp,
+        bytes: Shared(Arc::new(bytes.clone())),
+    };
+    let kept = |stamp, length, rest| Told::Kept {
+        slot,
+        stamp,
+        length,
+        rest: Blob(rest),
+    };
+    let bundle = |items| ToRelay::Bundle { handled: 0, items };
+    let (one, two) = (Branch(1), Branch(2));
+    let whole = || kept(stamp, bytes.len() as u64, vec![]);
+    let said = Told::Message(Blob(encode(&ToActor::Farewell)));
+    let lives = [
+        (
+            "welcome",
+            vec![keep(), bundle(vec![(one, whole()), (two, kept(stamp, 9, vec![1]))])],
+        ),
+        ("missing", vec![bundle(vec![(one, kept(7, 1, vec![]))]), keep()]),
+        (
+            "close",
+            vec![bundle(vec![(one, said), (one, Told::Close), (one, Told::Close)])],
+        ),
+        ("finished", vec![ToRelay::Finished, bundle(vec![])]),
+    ];
+    let seeds = lives.into_iter().map(|(name, messages)| {
+        let messages = messages.iter().flat_map(|message| frame(message.encode()));
+        seed("to_relay", name, messages.collect::<Vec<u8>>())
+    });
+    seeds.collect()
 }
 
 fn secure() -> Vec<Seed> {

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 12] = [
     ("to_learner", super::to_learner),
     ("to_actor", super::to_actor),
+    ("from_relay", super::from_relay),
+    ("to_relay", super::to_relay),
     ("secure", super::secure),
     ("weights", super::weights),
     ("replay_actions", super::replay_actions),

@@ -8,6 +8,7 @@ mod hear;
 
 pub use events::{Action, Event, Exit};
 
+use super::backoff::Backoff;
 use super::messages::{ActorStatus, Hello, ToLearner, Waiting};
 use super::outbox::Outbox;
 use super::{HEARTBEAT, LEASE, RESEND, WireError};
@@ -19,12 +20,6 @@ use crate::units::{PolicyVersion, Seq};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
-
-/// First pause before connecting again; doubles with every failure.
-const BACKOFF_FIRST: Duration = Duration::from_millis(100);
-
-/// Longest pause before connecting again.
-const BACKOFF_MOST: Duration = Duration::from_secs(5);
 
 /// How long a stopping actor tries to deliver what it has made.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
@@ -89,9 +84,8 @@ struct Run {
 pub struct ActorSession {
     hello: Hello,
     give_up: Duration,
-    jitter: Stream,
+    backoff: Backoff,
     link: Link,
-    failures: u32,
     /// When the learner was last heard on any connection, and what was last seen of it.
     heard: Duration,
     lost_because: String,
@@ -128,9 +122,8 @@ impl ActorSession {
         Self {
             hello,
             give_up,
-            jitter,
+            backoff: Backoff::new(jitter),
             link: Link::Down { retry_at: now },
-            failures: 0,
             heard: now,
             lost_because: "it was never reached".into(),
             serves,
@@ -218,13 +211,10 @@ impl ActorSession {
         if matches!(self.link, Link::Down { .. }) {
             return;
         }
-        let pause = BACKOFF_FIRST
-            .saturating_mul(1 << self.failures.min(10))
-            .min(BACKOFF_MOST);
-        let pause = pause.mul_f64(self.jitter.uniform(0.5, 1.5));
-        self.failures += 1;
         self.lost_because = why;
-        self.link = Link::Down { retry_at: now + pause };
+        self.link = Link::Down {
+            retry_at: now + self.backoff.pause(),
+        };
     }
 
     fn rolled(&mut self, now: Duration, batch: Vec<Trajectory>) {

@@ -7,8 +7,9 @@
 use super::envelope::{self, Kind};
 use super::messages::{Hello, ToActor, ToLearner, Welcome};
 use super::secure::Refusal;
-use serde::Serialize;
+use crate::units::Incarnation;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// Largest message from an actor, bytes: [`MAX_BATCH`] trajectories of 256 steps fit.
 pub const MAX_TO_LEARNER: usize = 4 << 20;
@@ -20,7 +21,7 @@ pub const MAX_TO_ACTOR: usize = 256 << 20;
 pub const MAX_BATCH: usize = 4096;
 
 /// Longest name (of an actor, a host, a device, a run), bytes.
-const MAX_NAME: usize = 128;
+pub(super) const MAX_NAME: usize = 128;
 
 /// Longest text (a config, a reason), bytes.
 const MAX_TEXT: usize = 1 << 20;
@@ -77,7 +78,12 @@ pub enum WireError {
 /// # Panics
 /// Never for the messages of this module: they serialize, and memory does not fail.
 pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
-    let mut bytes = envelope::begin(Kind::Plain, 256);
+    encode_as(Kind::Plain, 256, message)
+}
+
+/// A message of this kind, of about `capacity` bytes.
+pub(super) fn encode_as<T: Serialize>(kind: Kind, capacity: usize, message: &T) -> Vec<u8> {
+    let mut bytes = envelope::begin(kind, capacity);
     rmp_serde::encode::write(&mut bytes, message).expect("messages serialize to memory");
     bytes
 }
@@ -87,7 +93,7 @@ pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
 /// # Errors
 /// When the bytes are no such message or break a limit.
 pub fn decode_to_learner(bytes: &[u8]) -> Result<ToLearner, WireError> {
-    let message = decode(bytes, MAX_TO_LEARNER)?;
+    let message = decode(Kind::Plain, bytes, MAX_TO_LEARNER)?;
     match &message {
         ToLearner::Hello(Hello { name, host, device, .. }) => {
             limit("actor name", name.len(), MAX_NAME)?;
@@ -105,7 +111,7 @@ pub fn decode_to_learner(bytes: &[u8]) -> Result<ToLearner, WireError> {
 /// # Errors
 /// When the bytes are no such message or break a limit.
 pub fn decode_to_actor(bytes: &[u8]) -> Result<ToActor, WireError> {
-    let message = decode(bytes, MAX_TO_ACTOR)?;
+    let message = decode(Kind::Plain, bytes, MAX_TO_ACTOR)?;
     match &message {
         ToActor::Welcome(welcome) => {
             let Welcome { run, config, .. } = &**welcome;
@@ -119,20 +125,33 @@ pub fn decode_to_actor(bytes: &[u8]) -> Result<ToActor, WireError> {
     Ok(message)
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, WireError> {
+/// The actor that a message to the learner says to come from, if it is a hello. Whatever [`decode_to_learner`] takes for one
+/// is one here; nothing else of it is checked.
+pub(super) fn said_hello(bytes: &[u8]) -> Option<Incarnation> {
+    #[derive(Deserialize)]
+    enum ToLearner {
+        Hello(Hello),
+    }
+    let message = decode(Kind::Plain, bytes, MAX_TO_LEARNER);
+    message.ok().map(|ToLearner::Hello(hello)| hello.incarnation)
+}
+
+/// A message of this kind with at most `limit` bytes.
+pub(super) fn decode<T: DeserializeOwned>(kind: Kind, bytes: &[u8], limit: usize) -> Result<T, WireError> {
     if bytes.len() > limit {
         return Err(WireError::Size {
             size: bytes.len(),
             limit,
         });
     }
-    let body = envelope::expect(Kind::Plain, bytes)?;
+    let body = envelope::expect(kind, bytes)?;
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
     deserializer.set_max_depth(MAX_DEPTH);
     T::deserialize(&mut deserializer).map_err(|e| WireError::Malformed(e.to_string()))
 }
 
-fn limit(what: &'static str, length: usize, limit: usize) -> Result<(), WireError> {
+/// Refuses what is too long.
+pub(super) fn limit(what: &'static str, length: usize, limit: usize) -> Result<(), WireError> {
     if length > limit {
         Err(WireError::Length { what, length, limit })
     } else {

@@ -3,7 +3,8 @@
 //! ```text
 //! 'T' 'F'   protocol   kind   body …
 //! ```
-//! A plain body is a message. All other kinds belong to links with a key: [`super::secure`] has their bodies.
+//! A plain body is a message, a relay's one of [`super::relay`]. All other kinds belong to links with a key:
+//! [`super::secure`] has their bodies.
 
 use super::codec::WireError;
 use super::secure::Refusal;
@@ -32,6 +33,8 @@ pub(super) enum Kind {
     Sealed = 4,
     /// The learner's last message, in clear: it has nothing to say without a key, or without the right one.
     Refusal = 5,
+    /// A message between a relay and the learner.
+    Relay = 6,
 }
 
 impl Kind {
@@ -43,6 +46,7 @@ impl Kind {
             Self::Handshake,
             Self::Sealed,
             Self::Refusal,
+            Self::Relay,
         ];
         all.into_iter().find(|&kind| kind as u8 == byte)
     }

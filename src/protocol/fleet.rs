@@ -320,7 +320,8 @@ impl Fleet {
         if let Some(route) = peer.route.clone() {
             out.push(Action::Send(route, ToActor::Heartbeat { newest: self.newest }));
         }
-        let idle = status.waiting == Waiting::Work && status.outbox == 0;
+        // It may wait for the weights of work that came late, in the place of what it owes.
+        let idle = matches!(status.waiting, Waiting::Work | Waiting::Weights) && status.outbox == 0;
         if idle && now >= peer.work_sent + RESEND {
             self.send_owed(now, incarnation, out);
         }

@@ -3,10 +3,12 @@
 //! `messages` says what is said, `envelope` and `codec` how it looks as bytes, [`secure`] how it is sealed on links with
 //! a key, `check` what of it is believed.
 //! [`ActorSession`] and [`Fleet`] are the two ends as state machines: events in, actions out, the time an argument.
+//! [`relay`] lies between them where the actors of a node share a connection.
 //! The programs feed them; `simulation` (a test) runs a whole fleet of them with every fault the network has.
 
 mod actor_session;
 pub mod address;
+mod backoff;
 mod check;
 mod codec;
 mod envelope;
@@ -16,6 +18,7 @@ mod fleet;
 mod messages;
 mod outbox;
 mod peer;
+pub mod relay;
 mod rescore;
 mod rounds;
 pub mod secure;

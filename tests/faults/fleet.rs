@@ -72,6 +72,9 @@ pub struct Fleet {
     pub run: PathBuf,
     pub mode: &'static str,
     pub learner: Option<Process>,
+    /// Actors connect to it, where they are behind one.
+    pub relay: Option<Process>,
+    pub behind_relay: bool,
     pub actors: Vec<Actor>,
     /// The program that starts the learner, if any, with its arguments.
     pub learner_through: Vec<String>,
@@ -95,6 +98,8 @@ impl Fleet {
             dir,
             mode,
             learner: None,
+            relay: None,
+            behind_relay: false,
             actors: (0..actors).map(actor).collect(),
             learner_through: Vec::new(),
             learner_more: Vec::new(),
@@ -147,11 +152,19 @@ impl Fleet {
         self.learner = Some(self.another_learner(more));
     }
 
+    pub fn start_relay(&mut self) {
+        let mut command = through(&[]);
+        command.arg("relay").arg("--connect-file").arg(self.path("address"));
+        command.arg("--address-file").arg(self.path("relay"));
+        self.relay = Some(Process::start(command, self.log("relay")));
+    }
+
     pub fn start_actor(&mut self, number: usize) {
         let actor = &self.actors[number];
         let mut command = through(&actor.through);
         command.args(["actor", "--name", &actor.name]);
-        command.arg("--connect-file").arg(self.path("address"));
+        let file = if self.behind_relay { "relay" } else { "address" };
+        command.arg("--connect-file").arg(self.path(file));
         command.arg("--ledger").arg(self.ledger(&actor.name));
         command.arg("--outbox").arg(self.outbox(&actor.name));
         command.args(&self.actors_more);
@@ -162,6 +175,9 @@ impl Fleet {
     /// Starts everybody and waits until everybody has delivered.
     pub fn start(&mut self) {
         self.start_learner(&[]);
+        if self.behind_relay {
+            self.start_relay();
+        }
         for number in 0..self.actors.len() {
             self.start_actor(number);
         }
@@ -219,13 +235,17 @@ impl Fleet {
         start.elapsed()
     }
 
-    /// Asks the actors to stop, which deliver what they have, then the learner.
+    /// Asks the actors to stop, which deliver what they have, then their relay and the learner.
     pub fn finish(&mut self) {
         for number in 0..self.actors.len() {
             self.actor(number).signal("-TERM");
         }
         for number in 0..self.actors.len() {
             self.actor(number).finish();
+        }
+        if let Some(relay) = &mut self.relay {
+            relay.signal("-TERM");
+            relay.finish();
         }
         self.learner().signal("-TERM");
         self.learner().finish();

@@ -82,7 +82,11 @@ fn the_doctor_names_what_is_missing_and_says_what_to_do() {
 
 #[test]
 fn a_missing_program_is_named() {
-    for (command, program) in [("learner", "thermoflow-learner"), ("actor", "thermoflow-actor")] {
+    for (command, program) in [
+        ("learner", "thermoflow-learner"),
+        ("actor", "thermoflow-actor"),
+        ("relay", "thermoflow-relay"),
+    ] {
         let output = Installation::new().run(&[command, "--help"]);
         assert_eq!(output.status.code(), Some(1));
         let error = error_of(&output);

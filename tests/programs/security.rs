@@ -234,7 +234,7 @@ fn an_actor_without_the_right_key_ends_at_once_and_is_told_why() {
     let other = ["--key-file", &site.text("other")];
     assert_told(
         &mut site.actor(&other),
-        &["does not know this actor's key", "thermoflow key id"],
+        &["does not know this program's key", "thermoflow key id"],
     );
     stop(learner);
 
@@ -275,7 +275,7 @@ fn a_key_is_rotated_twice_under_a_running_learner_and_its_actors_go_on() {
     let newest = site.actor(&[&key[..], &["--name", "newest"]].concat()).spawn().unwrap();
     wait_until("the newest key to work", || all_work(&["newest"]));
     let rotated_out = ["--key-file", first.to_str().unwrap()];
-    assert_told(&mut site.actor(&rotated_out), &["does not know this actor's key"]);
+    assert_told(&mut site.actor(&rotated_out), &["does not know this program's key"]);
     let at = rows(&site.path("run")).len();
     wait_until("those that are in to go on", || rows(&site.path("run")).len() > at + 5);
     // What rows say of the door is renewed a few times a second.

@@ -42,7 +42,7 @@ pub(super) fn rows(run: &Path) -> Vec<MetricsRow> {
 }
 
 /// The rows without what depends on the clock or on who did the work.
-fn comparable(run: &Path) -> Vec<MetricsRow> {
+pub(super) fn comparable(run: &Path) -> Vec<MetricsRow> {
     let mut rows = rows(run);
     for row in &mut rows {
         (row.seconds, row.trajectories_per_second, row.waiting_for) = (0.0, None, Default::default());

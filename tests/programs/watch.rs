@@ -15,13 +15,13 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program that is killed when the test is over.
-struct Running {
+pub(super) struct Running {
     child: Child,
     stderr: Receiver<String>,
 }
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    pub fn start(command: &mut Command) -> Self {
         let piped = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -48,7 +48,7 @@ impl Running {
     }
 
     /// Where its metrics are, HOST:PORT.
-    fn metrics(&self) -> String {
+    pub fn metrics(&self) -> String {
         let url = self.says("metrics at http://");
         url.split_once("/metrics").unwrap().0.to_owned()
     }
@@ -90,14 +90,14 @@ fn deploy(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
 }
 
-fn sibling(program: &str) -> Command {
+pub(super) fn sibling(program: &str) -> Command {
     let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_thermoflow")).with_file_name(program));
     command.env("RUST_LOG", "info");
     command
 }
 
 /// The page at `address`.
-fn page(address: &str) -> String {
+pub(super) fn page(address: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -108,7 +108,7 @@ fn page(address: &str) -> String {
 }
 
 /// The number of the first series that starts like this.
-fn number(page: &str, series: &str) -> Option<f64> {
+pub(super) fn number(page: &str, series: &str) -> Option<f64> {
     let line = page.lines().find(|line| line.starts_with(series))?;
     line.rsplit_once(' ')?.1.parse().ok()
 }
@@ -178,16 +178,19 @@ fn names_follow_the_rules_and_dashboard_and_alerts_know_no_others() {
             "{file} asks for {unknown:?}"
         );
     }
-    for page in pages {
-        let Some(mut promtool) = tool("promtool") else { return };
-        let piped = promtool
-            .args(["check", "metrics"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        let mut child = piped.stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
-        assert_silent_success(&child.wait_with_output().unwrap());
-    }
+    pages.iter().for_each(|page| assert_names_are_good(page));
+}
+
+/// Prometheus has nothing to say against the names on a page.
+pub(super) fn assert_names_are_good(page: &str) {
+    let Some(mut promtool) = tool("promtool") else { return };
+    let piped = promtool
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = piped.stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    assert_silent_success(&child.wait_with_output().unwrap());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
+use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -110,6 +111,93 @@ impl Queues {
         let label = [("queue", queue.to_string())];
         self.length.get_or_create(&label).set(length as f64);
         self.capacity.get_or_create(&label).set(capacity as f64);
+    }
+}
+
+/// Messages, and the bytes in them; what sealing and frames add is not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
+    /// How many.
+    pub messages: u64,
+    /// How many bytes in all.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// One more, of so many bytes.
+    pub fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+/// What passed over links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// From peers.
+    pub received: Count,
+    /// To peers.
+    pub sent: Count,
+}
+
+/// Traffic as numbers, by direction: `in` or `out`.
+#[derive(Debug, Clone)]
+pub struct Links {
+    messages: Counters,
+    bytes: Counters,
+}
+
+impl Links {
+    /// Registers them by names that begin like this.
+    pub fn new(registry: &mut Registry, name: &str) -> Self {
+        Self {
+            messages: counters(
+                registry,
+                &format!("{name}_messages"),
+                "Messages over links, by direction",
+            ),
+            bytes: counters(
+                registry,
+                &format!("{name}_bytes"),
+                "Bytes of messages over links, by direction",
+            ),
+        }
+    }
+
+    /// What is shown.
+    pub fn get(&self) -> Traffic {
+        let count = |direction: &str| {
+            let label = [("direction", direction.to_owned())];
+            let messages = self.messages.get_or_create(&label).get();
+            let bytes = self.bytes.get_or_create(&label).get();
+            Count { messages, bytes }
+        };
+        Traffic {
+            received: count("in"),
+            sent: count("out"),
+        }
+    }
+
+    /// Takes over what passed.
+    pub fn set(&self, traffic: Traffic) {
+        for (direction, count) in [("in", traffic.received), ("out", traffic.sent)] {
+            let label = [("direction", direction.to_owned())];
+            set(&self.messages.get_or_create(&label), count.messages);
+            set(&self.bytes.get_or_create(&label), count.bytes);
+        }
+    }
+}
+
+/// Sets a counter for each number of a plain struct but some, by the name of its field.
+///
+/// # Panics
+/// For what is not plain data.
+pub fn set_each(counters: &Counters, label: &'static str, numbers: &impl Serialize, but: &[&str]) {
+    let numbers = serde_json::to_value(numbers).expect("counts are plain data");
+    for (name, count) in numbers.as_object().into_iter().flatten() {
+        if let Some(count) = count.as_u64().filter(|_| !but.contains(&name.as_str())) {
+            set(&counters.get_or_create(&[(label, name.clone())]), count);
+        }
     }
 }
 

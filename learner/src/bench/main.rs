@@ -29,6 +29,9 @@ struct Args {
     /// Objects of which nearly every one is new, instead of TFBind8's 65,536 again and again
     #[arg(long)]
     new_objects: bool,
+    /// Put a relay (the program thermoflow-relay) between the actors and the learner
+    #[arg(long)]
+    relay: bool,
     /// Where the database is written for the time of the bench
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
@@ -52,6 +55,7 @@ fn measure(args: &Args) -> anyhow::Result<()> {
         batch: args.batch.into(),
         seconds: args.seconds.into(),
         rate: args.rate.map(f64::from),
+        relay: args.relay,
         objects: if args.new_objects { Objects::New } else { Objects::Known },
     };
     let dir = tempfile::tempdir_in(&args.dir).with_context(|| format!("{} cannot be used", args.dir.display()))?;
@@ -83,6 +87,13 @@ fn line(part: &Value) -> String {
             wait("p99"),
             wait("max")
         );
+    }
+    for (way, name) in [("in", "received"), ("out", "sent")] {
+        let link = &part["learner_links"][way];
+        if let (Some(messages), Some(bytes)) = (link["messages_per_second"].as_f64(), link["bytes_per_second"].as_f64())
+        {
+            text += &format!(", the learner {name} {messages:.0} messages/s, {:.2} MB/s", bytes / 1e6);
+        }
     }
     text
 }

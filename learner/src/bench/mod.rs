@@ -3,6 +3,7 @@
 
 mod actors;
 mod examples;
+mod relay;
 
 use crate::ingest::Ingest;
 use crate::network::{self, Channels, TO_NETWORK, ToNetwork};
@@ -14,6 +15,7 @@ use anyhow::Context;
 use crossbeam_channel::bounded;
 pub use examples::Objects;
 use examples::{VERSION, pool};
+use relay::Relay;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use thermoflow::replay::{Received, Store};
 use thermoflow::rollout::Trajectory;
 use thermoflow::task::Task;
 use thermoflow::units::{Incarnation, Seq};
+use thermoflow_watch::metrics::Count;
 use tokio::sync::{mpsc, watch};
 
 /// Trajectories prepared per second of measuring; when they run out, they are sent again.
@@ -43,6 +46,8 @@ pub struct Settings {
     pub seconds: f64,
     /// Trajectories offered per second by all actors together; None: each sends as soon as it is acknowledged.
     pub rate: Option<f64>,
+    /// A relay lies between the actors and the learner.
+    pub relay: bool,
     /// Which objects.
     pub objects: Objects,
 }
@@ -60,7 +65,9 @@ pub fn run(settings: Settings, dir: &Path) -> anyhow::Result<Value> {
     let network = whole_way(&settings, config, task, pool, &dir.join("network.sqlite"))?;
     let Settings { actors, batch, .. } = settings;
     let objects = settings.objects.name();
-    Ok(json!({"actors": actors, "batch": batch, "objects": objects, "store": store, "network": network}))
+    let relay = settings.relay;
+    let report = json!({"actors": actors, "batch": batch, "objects": objects, "relay": relay, "store": store, "network": network});
+    Ok(report)
 }
 
 fn configuration(settings: &Settings) -> anyhow::Result<RunConfig> {
@@ -151,6 +158,7 @@ fn whole_way(
     let (to_trainer, trainer_inbox) = bounded(1);
     let (report, _reports) = watch::channel(FleetReport::default());
     let watched = Watched::by_nobody();
+    let links = watched.links.clone();
     let ingest = Ingest {
         store: Store::open(path)?,
         env: task.env.clone(),
@@ -183,8 +191,13 @@ fn whole_way(
             Ok(())
         })
     });
+    let address = address.recv().context("the learner does not listen")?;
+    let relay = match settings.relay {
+        true => Some(Relay::start(&address, &path.with_extension("relay"))?),
+        false => None,
+    };
     let load = Load {
-        address: address.recv().context("the learner does not listen")?,
+        address: relay.as_ref().map_or(address, |relay| relay.address.clone()),
         settings: *settings,
         pool,
     };
@@ -200,6 +213,15 @@ fn whole_way(
     let mut report = finished(Store::open(path)?, path, outcome.trajectories, commits, outcome.spent)?;
     // Of the learner's threads and of the simulated actors.
     report["cpu_seconds"] = spent.as_secs_f64().into();
+    let seconds = outcome.spent.as_secs_f64();
+    let rate = |count: Count| {
+        json!({
+            "messages_per_second": count.messages as f64 / seconds,
+            "bytes_per_second": count.bytes as f64 / seconds,
+        })
+    };
+    let traffic = links.get();
+    report["learner_links"] = json!({"in": rate(traffic.received), "out": rate(traffic.sent)});
     report["acknowledged_after_ms"] = outcome.latencies();
     Ok(report)
 }

@@ -7,8 +7,9 @@ use super::{CHUNK, Closed, Incoming, OUTGOING, Outgoing};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use thermoflow::protocol::relay::MAX_FROM_RELAY;
 use thermoflow::protocol::secure::{Opener, Sealer, Unopened, overhead};
-use thermoflow::protocol::{LEASE, MAX_TO_LEARNER, Route};
+use thermoflow::protocol::{LEASE, Route};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::{Semaphore, mpsc};
@@ -59,7 +60,7 @@ pub(super) async fn serve(
     };
     let closed = tokio::select! {
         closed = listener.read_messages(&mut read) => closed,
-        closed = write_messages(&mut write, sealer, outgoing, LEASE) => closed,
+        closed = write_messages(&mut write, sealer, outgoing, LEASE, |bytes| door.sent(bytes)) => closed,
     };
     // The learner is stopping when nobody listens.
     let _ = incoming.send(Incoming::Closed(route)).await;
@@ -84,7 +85,8 @@ impl Listener<'_> {
     }
 
     async fn read_one(&mut self, read: &mut Reader) -> Result<(), Closed> {
-        let most = MAX_TO_LEARNER + self.opener.as_ref().map_or(0, |_| overhead(MAX_TO_LEARNER));
+        // Whether this is a relay turns out later; an actor's message is measured again when it is read.
+        let most = MAX_FROM_RELAY + self.opener.as_ref().map_or(0, |_| overhead(MAX_FROM_RELAY));
         let frame = wire::read_header(read, most).await?;
         let (Frame::Message(length) | Frame::Command(length)) = frame;
         // Held until the message is handed on.
@@ -98,6 +100,7 @@ impl Listener<'_> {
         }
         match self.open(body) {
             Ok(body) => {
+                self.door.received(body.len());
                 let message = Incoming::Message(self.route.clone(), body);
                 self.incoming.send(message).await.map_err(|_| Closed::Told)
             }
@@ -123,12 +126,13 @@ impl Listener<'_> {
     }
 }
 
-/// Writes until there is nothing more to come or the peer has not read a message `within` this time.
+/// Writes until there is nothing more to come or the peer has not read a message `within` this time. `sent` hears of each.
 async fn write_messages(
     write: &mut OwnedWriteHalf,
     mut sealer: Option<Sealer>,
     mut outgoing: mpsc::Receiver<Outgoing>,
     within: Duration,
+    sent: impl Fn(usize),
 ) -> Closed {
     // The version of the weights that were last written here.
     let mut held = None;
@@ -136,6 +140,7 @@ async fn write_messages(
         let shared;
         let message = match &message {
             Outgoing::Message(bytes) => bytes,
+            Outgoing::Shared(bytes) => &**bytes,
             Outgoing::Newest(debt) => match debt.pay(&mut held) {
                 Some(newest) => {
                     shared = newest;
@@ -146,7 +151,7 @@ async fn write_messages(
         };
         let written = tokio::time::timeout(within, write_one(write, &mut sealer, message)).await;
         match written {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => sent(message.len()),
             Ok(Err(error)) => return error.into(),
             Err(_) => return Closed::Slow,
         }
@@ -176,7 +181,7 @@ mod tests {
         let (sender, outgoing) = mpsc::channel(1);
         // More than the system keeps for a peer that does not read.
         sender.send(Outgoing::Message(vec![0; 64 << 20])).await.unwrap();
-        let writing = write_messages(&mut write, None, outgoing, Duration::from_millis(50));
+        let writing = write_messages(&mut write, None, outgoing, Duration::from_millis(50), |_| ());
         let closed = tokio::time::timeout(Duration::from_secs(20), writing).await;
         assert!(matches!(closed, Ok(Closed::Slow)), "{closed:?}");
     }
@@ -212,7 +217,7 @@ mod tests {
         };
         // More than the system keeps: nothing behind it is written before it is read.
         sender.try_send(Outgoing::Message(vec![0; 64 << 20])).unwrap();
-        let writing = tokio::spawn(async move { write_messages(&mut write, None, outgoing, LEASE).await });
+        let writing = tokio::spawn(async move { write_messages(&mut write, None, outgoing, LEASE, |_| ()).await });
         (0..5).for_each(publish);
         let mut read = wire::reader(there.into_split().0);
         assert_eq!(wire::read_message(&mut read, 64 << 20).await.unwrap().len(), 64 << 20);

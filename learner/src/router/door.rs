@@ -13,6 +13,7 @@ use thermoflow::protocol::secure::{
     Rejected,
 };
 use thermoflow::units::Incarnation;
+use thermoflow_watch::metrics::Traffic;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::warn;
@@ -25,13 +26,14 @@ const ENTER_WITHIN: Duration = Duration::from_secs(5);
 
 /// What all connections share; see the module.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub struct Door {
     run: String,
     /// None: everyone who speaks ZeroMQ is let in, which is why it listens on loopback only.
     keys: Option<Mutex<AcceptedKeys>>,
     places: Arc<Semaphore>,
     pending: Mutex<Pending<oneshot::Sender<()>>>,
     rejected: Mutex<Rejected>,
+    traffic: Mutex<Traffic>,
 }
 
 /// What one has who was let in.
@@ -56,6 +58,7 @@ impl Door {
             places: Arc::new(Semaphore::new(CONNECTIONS)),
             pending: Mutex::default(),
             rejected: Mutex::default(),
+            traffic: Mutex::default(),
         })
     }
 
@@ -67,6 +70,21 @@ impl Door {
     /// One more of those.
     pub fn reject(&self, reason: Reason) {
         lock(&self.rejected).count(reason);
+    }
+
+    /// What passed so far.
+    pub fn traffic(&self) -> Traffic {
+        *lock(&self.traffic)
+    }
+
+    /// A message of so many bytes came.
+    pub(super) fn received(&self, bytes: usize) {
+        lock(&self.traffic).received.add(bytes);
+    }
+
+    /// A message of so many bytes was written.
+    pub(super) fn sent(&self, bytes: usize) {
+        lock(&self.traffic).sent.add(bytes);
     }
 
     /// Says what was rejected, when it is more than was `said`. Called at a limited rate: a flood of connections is no

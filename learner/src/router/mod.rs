@@ -20,8 +20,9 @@ mod pending;
 mod wire;
 mod zmtp;
 
-pub(crate) use door::Door;
-pub(crate) use newest::{Debt, Newest, Version};
+pub use door::Door;
+pub use newest::Debt;
+pub(crate) use newest::{Newest, Version};
 
 use std::io;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use thermoflow::protocol::Route;
 use thermoflow::protocol::address::Address;
 use thermoflow::protocol::secure::{HandshakeError, Reason, Rejected, Unopened};
 use thermoflow::units::Incarnation;
+use thermoflow_watch::metrics::Traffic;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -42,7 +44,7 @@ const INCOMING: usize = 8;
 
 /// Messages that wait to be written to one connection. The learner only answers, so this many means that the peer does
 /// not read; it is closed then.
-pub(crate) const OUTGOING: usize = 256;
+pub const OUTGOING: usize = 256;
 
 /// Read at a time; also what is allocated for a message before its bytes come.
 const CHUNK: usize = 64 << 10;
@@ -51,16 +53,18 @@ const CHUNK: usize = 64 << 10;
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
 /// What is to be written to a connection.
-pub(crate) enum Outgoing {
+pub enum Outgoing {
     /// An encoded message.
     Message(Vec<u8>),
+    /// One that several connections share.
+    Shared(Arc<Vec<u8>>),
     /// The newest weights, whichever that is when it is their turn.
     Newest(Debt),
 }
 
 /// What comes from connections, in order for each.
 #[derive(Debug)]
-pub(crate) enum Incoming {
+pub enum Incoming {
     /// A peer was let in; on a link with a key, in the name of this actor. Dropping the sender closes the connection
     /// once what was sent is written.
     Opened(Route, Option<Incarnation>, mpsc::Sender<Outgoing>),
@@ -106,13 +110,16 @@ impl Closed {
 }
 
 /// A socket that listens; connections wait until it is [opened](Self::open).
-pub(crate) struct Bound {
+pub struct Bound {
     address: Address,
     listener: TcpListener,
 }
 
 impl Bound {
     /// Listens on `address`.
+    ///
+    /// # Errors
+    /// When that cannot be listened on.
     pub async fn new(address: &Address) -> io::Result<Self> {
         let listener = TcpListener::bind(address.authority()).await?;
         let address = address.clone().with_port(listener.local_addr()?.port());
@@ -125,6 +132,9 @@ impl Bound {
     }
 
     /// Accepts connections from now on.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn open(self, door: Door) -> Router {
         let (sender, incoming) = mpsc::channel(INCOMING);
         let door = Arc::new(door);
@@ -134,7 +144,7 @@ impl Bound {
 }
 
 /// A socket that accepts connections.
-pub(crate) struct Router {
+pub struct Router {
     door: Arc<Door>,
     incoming: mpsc::Receiver<Incoming>,
 }
@@ -143,6 +153,11 @@ impl Router {
     /// What was not let in so far, or dropped later.
     pub fn rejected(&self) -> Rejected {
         self.door.rejected()
+    }
+
+    /// What passed so far through the connections that were let in.
+    pub fn traffic(&self) -> Traffic {
+        self.door.traffic()
     }
 
     /// How many messages of how many at most wait to be handled.

@@ -43,13 +43,13 @@ impl Newest {
 
 /// What one connection is owed.
 #[derive(Clone)]
-pub(crate) struct Debt {
+pub struct Debt {
     newest: Arc<Newest>,
     waits: Arc<AtomicBool>,
 }
 
 impl Debt {
-    pub fn new(newest: Arc<Newest>) -> Self {
+    pub(crate) fn new(newest: Arc<Newest>) -> Self {
         Self {
             newest,
             waits: Arc::default(),
@@ -57,12 +57,12 @@ impl Debt {
     }
 
     /// Notes that the newest is to be sent; false when that waits already.
-    pub fn owe(&self) -> bool {
+    pub(crate) fn owe(&self) -> bool {
         !self.waits.swap(true, Ordering::AcqRel)
     }
 
     /// What is to be written to a connection that was last sent version `held`, which becomes what it is sent now.
-    pub fn pay(&self, held: &mut Option<u64>) -> Option<Arc<Vec<u8>>> {
+    pub(crate) fn pay(&self, held: &mut Option<u64>) -> Option<Arc<Vec<u8>>> {
         // Before the newest is looked at: who publishes and then owes gets what it published.
         self.waits.store(false, Ordering::Release);
         let version = self.newest.get()?;

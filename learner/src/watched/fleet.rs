@@ -1,7 +1,6 @@
 //! What is known of the actors as numbers for Prometheus.
 
 use prometheus_client::registry::Registry;
-use serde_json::Value;
 use std::collections::HashMap;
 use thermoflow::protocol::{FleetReport, PeerReport};
 use thermoflow::task::oracle::OracleHealth;
@@ -74,13 +73,8 @@ impl FleetNumbers {
         metrics::set(&self.lost, report.counters.dropped);
         metrics::set(&self.returned, report.counters.returned);
         // These two have names of their own.
-        set_each(
-            &self.faults,
-            "kind",
-            serde_json::to_value(report.counters),
-            &["dropped", "returned"],
-        );
-        set_each(&self.rejected, "reason", serde_json::to_value(report.rejected), &[]);
+        metrics::set_each(&self.faults, "kind", &report.counters, &["dropped", "returned"]);
+        metrics::set_each(&self.rejected, "reason", &report.rejected, &[]);
         self.oracles.add(&report.actors);
     }
 }
@@ -115,15 +109,5 @@ impl OracleNumbers {
             .iter()
             .map(|peer| (peer.incarnation, peer.status.oracle))
             .collect();
-    }
-}
-
-/// Sets a counter for each number of a plain struct, by the name of its field.
-fn set_each(counters: &Counters, label: &'static str, numbers: serde_json::Result<Value>, but: &[&str]) {
-    let numbers = numbers.expect("counts are plain data");
-    for (name, count) in numbers.as_object().into_iter().flatten() {
-        if let Some(count) = count.as_u64().filter(|_| !but.contains(&name.as_str())) {
-            metrics::set(&counters.get_or_create(&[(label, name.clone())]), count);
-        }
     }
 }

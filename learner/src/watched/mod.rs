@@ -13,7 +13,9 @@ use prometheus_client::registry::{Registry, Unit};
 use std::path::Path;
 use std::time::Duration;
 use thermoflow::config::RunConfig;
-use thermoflow_watch::metrics::{self, Counter, Disk, Histogram, Queues, counter, exponential_buckets};
+use thermoflow_watch::metrics::{
+    self, Counter, Disk, Gauge, Histogram, Links, Queues, counter, exponential_buckets, gauge,
+};
 
 /// Handles to all numbers; clones share them.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub(crate) struct Watched {
     pub training: TrainingNumbers,
     pub fleet: FleetNumbers,
     pub queues: Queues,
+    pub links: Links,
+    pub relays: Gauge,
 }
 
 impl Watched {
@@ -34,6 +38,8 @@ impl Watched {
             training: TrainingNumbers::new(registry),
             fleet: FleetNumbers::new(registry),
             queues: Queues::new(registry),
+            links: Links::new(registry, "link"),
+            relays: gauge(registry, "relays", None, "Relays that are connected"),
         }
     }
 
@@ -144,7 +150,12 @@ impl WeightsNumbers {
                 None,
                 "Times that weights were sent to an actor",
             ),
-            sent_bytes: counter(registry, "weights_sent", bytes(), "Bytes of weights sent to actors"),
+            sent_bytes: counter(
+                registry,
+                "weights_sent",
+                bytes(),
+                "Bytes of weights that actors were sent, through relays too",
+            ),
         }
     }
 

@@ -9,6 +9,7 @@ use thermoflow::protocol::secure::Rejected;
 use thermoflow::protocol::{ActorStatus, Counters, FleetReport, PeerReport};
 use thermoflow::task::oracle::OracleHealth;
 use thermoflow::units::Incarnation;
+use thermoflow_watch::metrics::Traffic;
 
 fn peer(incarnation: u64, calls: u64) -> PeerReport {
     let oracle = OracleHealth {
@@ -60,6 +61,10 @@ fn shown() -> String {
     watched.weights.published(1000);
     watched.weights.sent(1000);
     watched.queues.set("ingest", 2, 16);
+    let mut traffic = Traffic::default();
+    traffic.sent.add(70);
+    watched.links.set(traffic);
+    watched.relays.set(1.0);
     watched.fleet.set(&report(vec![peer(1, 5), peer(2, 10)]));
     // The first is forgotten, the second asked for 2 more.
     watched.fleet.set(&report(vec![peer(2, 12)]));
@@ -87,6 +92,9 @@ fn numbers_are_taken_over_under_their_names() {
         "thermoflow_weights_sent_bytes_total 1000",
         "thermoflow_queue_length{queue=\"ingest\"} 2.0",
         "thermoflow_queue_capacity{queue=\"ingest\"} 16.0",
+        "thermoflow_link_messages_total{direction=\"in\"} 0",
+        "thermoflow_link_bytes_total{direction=\"out\"} 70",
+        "thermoflow_relays 1.0",
         "thermoflow_actors{state=\"present\"} 1.0",
         "thermoflow_actors_lost_total 2",
         "thermoflow_fleet_faults_total{kind=\"gaps\"} 1",

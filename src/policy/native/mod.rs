@@ -1,6 +1,6 @@
 //! The CPU backend: own kernels over distinct states and edges, forward and backward written out.
 //!
-//! It agrees with [`super::TorchBackend`] to 1e-5 (tests/backends.rs); that one is the reference and the GPU path.
+//! It agrees with libtorch to 1e-5 (`torch/src/tests.rs`); that one is the reference and the way to GPUs.
 
 mod beta;
 mod edges;

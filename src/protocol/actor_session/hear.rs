@@ -80,7 +80,7 @@ impl ActorSession {
             }
         }
         self.link = Link::Up;
-        self.failures = 0;
+        self.backoff.reset();
         self.heartbeat_due = now + HEARTBEAT;
         // The newest weights follow the welcome without being asked for; ask only when they do not come.
         self.weights_asked = Some(now);

@@ -7,6 +7,7 @@ use crate::protocol::secure::Rejected;
 use crate::rollout::Trajectory;
 use crate::units::{Incarnation, PolicyVersion, Seq};
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,12 @@ use std::time::Duration;
 /// A connection, as the transport names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Route(pub Arc<[u8]>);
+
+impl Borrow<[u8]> for Route {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// What happens to the learner.
 #[derive(Debug)]

@@ -34,15 +34,15 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::KeyWanted => {
-                "wants a key: give this actor the learner's with --key-file PATH or in the environment variable \
+                "wants a key: give this program the learner's with --key-file PATH or in the environment variable \
                  THERMOFLOW_KEY"
             }
             Self::NoKeyHere => {
-                "has no key, and this actor was given one: start the learner with --key-file PATH too, or the actor \
+                "has no key, and this program was given one: start the learner with --key-file PATH too, or this program \
                  without --key-file and THERMOFLOW_KEY"
             }
             Self::UnknownKey => {
-                "does not know this actor's key: `thermoflow key id PATH` says which keys a file holds, without showing \
+                "does not know this program's key: `thermoflow key id PATH` says which keys a file holds, without showing \
                  them"
             }
         })

@@ -27,6 +27,16 @@ pub(super) enum Fault {
     FillDisk,
     /// Somebody else talks to the learner.
     Stranger,
+    /// What relays have: the same for their connections with the learner, and for themselves.
+    LoseBundle,
+    RepeatBundle,
+    SwapBundles,
+    PartitionRelay,
+    BreakTrunk,
+    CrashRelay,
+    StopRelay,
+    PauseRelay,
+    LeapRelay,
 }
 
 const FAULTS: [Fault; 15] = [
@@ -47,11 +57,37 @@ const FAULTS: [Fault; 15] = [
     Fault::Stranger,
 ];
 
+const RELAY_FAULTS: [Fault; 9] = [
+    Fault::LoseBundle,
+    Fault::RepeatBundle,
+    Fault::SwapBundles,
+    Fault::PartitionRelay,
+    Fault::BreakTrunk,
+    Fault::CrashRelay,
+    Fault::StopRelay,
+    Fault::PauseRelay,
+    Fault::LeapRelay,
+];
+
+/// Most actors in schedules with relays: what passes through one takes several steps, and larger fleets are played without.
+const MOST_BEHIND_RELAYS: usize = 12;
+
+/// Which schedules a test plays.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    pub mode: Mode,
+    /// Actors are behind relays, some or all of them.
+    pub relays: bool,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Schedule {
     pub config: RunConfig,
     pub actors: usize,
+    pub relays: usize,
+    /// Behind which relay each actor is, if any.
+    places: Vec<Option<usize>>,
     /// Events while there are faults.
     pub steps: usize,
     /// Of 1000 events, so many are faults.
@@ -70,7 +106,31 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// The schedule of a seed.
-    pub fn draw(seed: u64, mode: Mode) -> Self {
+    pub fn draw(seed: u64, Kind { mode, relays }: Kind) -> Self {
+        let schedule = Self::without_relays(seed, mode);
+        match relays {
+            true => schedule.behind_relays(seed),
+            false => schedule,
+        }
+    }
+
+    fn behind_relays(mut self, seed: u64) -> Self {
+        let mut rng = Stream::new(seed, Purpose::Bench, self.mode() as u64, 2);
+        self.actors = self.actors.min(MOST_BEHIND_RELAYS);
+        self.places.truncate(self.actors);
+        self.liar = self.liar.filter(|&(liar, _)| liar < self.actors);
+        self.relays = 1 + rng.below(2);
+        let directly = [0, 0, 3][rng.below(3)];
+        for place in &mut self.places {
+            let behind = rng.below(8) >= directly;
+            *place = behind.then(|| rng.below(self.relays));
+        }
+        self.faults.extend(weighted(&RELAY_FAULTS, &mut rng));
+        self.steps *= self.hops();
+        self
+    }
+
+    fn without_relays(seed: u64, mode: Mode) -> Self {
         let mut rng = Stream::new(seed, Purpose::Bench, mode as u64, 1);
         let actors = match rng.below(100) {
             0..80 => 3 + rng.below(3),
@@ -83,12 +143,8 @@ impl Schedule {
         config.actor.batch = 1 + rng.below(4);
         config.actor.outbox = 1 + rng.below(3);
         config.learner.rescore = [0.25, 1.0, 0.0][rng.below(3)];
-        let faults = FAULTS.iter().flat_map(|&fault| {
-            let weight = rng.below(2) * (1 + rng.below(6));
-            std::iter::repeat_n(fault, weight)
-        });
         Self {
-            faults: faults.collect(),
+            faults: weighted(&FAULTS, &mut rng),
             fault_rate: [5, 20, 60][rng.below(3)],
             depth: 1 + rng.below(8),
             group: 1 + rng.below(4),
@@ -96,11 +152,32 @@ impl Schedule {
             outboxes: rng.below(2) == 0,
             steps: 250 + 40 * actors,
             actors,
+            relays: 0,
+            places: vec![None; actors],
             config,
         }
+    }
+
+    /// Steps that a message takes: to a relay, to the learner, and out of its bundle.
+    pub fn hops(&self) -> usize {
+        if self.relays == 0 { 1 } else { 3 }
+    }
+
+    /// The relay that an actor is behind.
+    pub fn relay_of(&self, actor: usize) -> Option<usize> {
+        self.places[actor]
     }
 
     pub fn mode(&self) -> Mode {
         self.config.train.mode
     }
+}
+
+/// Some of the faults, some of them several times.
+fn weighted(faults: &[Fault], rng: &mut Stream) -> Vec<Fault> {
+    let times = faults.iter().flat_map(|&fault| {
+        let weight = rng.below(2) * (1 + rng.below(6));
+        std::iter::repeat_n(fault, weight)
+    });
+    times.collect()
 }

@@ -6,7 +6,9 @@ mod faults;
 mod invariants;
 mod learner;
 mod network;
+mod relays;
 
+use super::schedule::Kind;
 use super::{Schedule, example_task, example_trajectory};
 use crate::config::Mode;
 use crate::protocol::actor_session::Event as ActorEvent;
@@ -17,6 +19,7 @@ use disk::Disk;
 use invariants::Ledger;
 use learner::LearnerHost;
 use network::Network;
+use relays::RelayHost;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -39,6 +42,7 @@ pub(super) struct World {
     network: Network,
     learner: LearnerHost,
     actors: Vec<Actor>,
+    relays: Vec<RelayHost>,
     /// What was ever made, by whom.
     ledger: Ledger,
     /// Incarnations and links so far.
@@ -49,8 +53,8 @@ pub(super) struct World {
 
 impl World {
     /// A whole run; panics when an invariant breaks or the run does not end.
-    pub fn run(seed: u64, mode: Mode, traced: bool) {
-        let mut world = Self::new(Schedule::draw(seed, mode), seed, traced);
+    pub fn run(seed: u64, kind: Kind, traced: bool) {
+        let mut world = Self::new(Schedule::draw(seed, kind), seed, traced);
         for _ in 0..world.schedule.steps {
             world.step();
         }
@@ -67,6 +71,7 @@ impl World {
             network: Network::default(),
             learner: LearnerHost::default(),
             actors: Vec::new(),
+            relays: Vec::new(),
             ledger: Ledger::new(rescore),
             names: 0,
             trace: traced.then(VecDeque::new),
@@ -78,6 +83,8 @@ impl World {
             world.actors[liar].lies_from = Some(from);
         }
         world.start_learner();
+        world.relays = (0..world.schedule.relays).map(|_| RelayHost::default()).collect();
+        (0..world.relays.len()).for_each(|number| world.start_relay(number));
         world
     }
 
@@ -104,7 +111,7 @@ impl World {
             return self.fault();
         }
         // With more actors more happens at a time.
-        let time = 400 / self.schedule.actors;
+        let time = 400 / self.schedule.actors / self.schedule.hops();
         let first = match self.rng.below(900 + time) {
             0..300 => 0,
             300..600 => 1,
@@ -138,11 +145,13 @@ impl World {
         } else {
             600
         };
+        let most = most / self.schedule.hops();
         self.now += Duration::from_millis(self.rng.below(most) as u64);
         if self.learner.running.is_none() && self.now >= self.learner.back_at {
             self.start_learner();
         }
         self.tick_learner();
+        self.tick_relays();
         for number in 0..self.actors.len() {
             if self.actors[number].back_at.is_some_and(|at| self.now >= at) {
                 self.restart_actor(number);
@@ -158,7 +167,7 @@ impl World {
         self.last_faults();
         let [each, all] = QUIET_STEPS;
         let mut stopped = false;
-        for _ in 0..all + each * self.schedule.actors {
+        for _ in 0..(all + each * self.schedule.actors) * self.schedule.hops() {
             if self.is_over() {
                 return self.check_end();
             }

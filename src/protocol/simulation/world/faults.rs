@@ -6,6 +6,7 @@ use crate::protocol::WireError;
 use crate::protocol::actor_session::{Event as ActorEvent, Exit};
 use crate::protocol::fleet::{Event as FleetEvent, Route};
 use crate::protocol::messages::ToLearner;
+use crate::protocol::relay::Event as RelayEvent;
 use crate::protocol::simulation::schedule::Fault;
 use crate::units::Seq;
 use std::collections::VecDeque;
@@ -18,7 +19,11 @@ impl World {
         }
         let fault = self.schedule.faults[self.rng.below(self.schedule.faults.len())];
         let number = self.rng.below(self.actors.len());
-        self.note(|_| format!("fault: {fault:?}, actor {number}"));
+        let relay = match self.relays.len() {
+            0 => 0,
+            relays => self.rng.below(relays),
+        };
+        self.note(|_| format!("fault: {fault:?}, actor {number}, relay {relay}"));
         let moment = self.moment();
         let until = self.now + moment;
         match fault {
@@ -35,6 +40,13 @@ impl World {
             Fault::DamageCheckpoint => self.disk.damage_checkpoint(),
             Fault::FillDisk => self.disk.full_until = until,
             Fault::Stranger => self.stranger(),
+            Fault::LoseBundle | Fault::RepeatBundle | Fault::SwapBundles => self.disorder_trunk(relay, fault),
+            Fault::PartitionRelay => self.partition_relay(relay, until),
+            Fault::BreakTrunk => self.break_trunk(relay),
+            Fault::CrashRelay => self.crash_relay(relay, until),
+            Fault::StopRelay => self.relay_event(relay, RelayEvent::Stop),
+            Fault::PauseRelay => self.relays[relay].paused_until = until,
+            Fault::LeapRelay => self.relays[relay].skew += moment,
         }
     }
 
@@ -55,6 +67,48 @@ impl World {
             disorder(&mut link.to_learner, fault);
         } else {
             disorder(&mut link.to_actor, fault);
+        }
+    }
+
+    fn disorder_trunk(&mut self, relay: usize, fault: Fault) {
+        let to_learner = self.rng.below(2) == 0;
+        let trunk = self.relays[relay].trunk;
+        let Some(trunk) = trunk.and_then(|name| self.network.trunks.get_mut(&name)) else {
+            return;
+        };
+        if to_learner {
+            disorder(&mut trunk.to_learner, fault);
+        } else {
+            disorder(&mut trunk.to_relay, fault);
+        }
+    }
+
+    fn partition_relay(&mut self, relay: usize, until: Duration) {
+        let ways = self.rng.below(3);
+        let host = &mut self.relays[relay];
+        if ways != 0 {
+            host.cut_to_learner = until;
+        }
+        if ways != 1 {
+            host.cut_to_relay = until;
+        }
+    }
+
+    fn break_trunk(&mut self, relay: usize) {
+        let (mute, keep) = (self.rng.below(3) == 0, self.rng.below(3));
+        let trunk = self.relays[relay].trunk;
+        if let Some(trunk) = trunk.and_then(|name| self.network.trunks.get_mut(&name)) {
+            (trunk.broken, trunk.mute) = (true, mute);
+            trunk.to_learner.truncate(keep);
+            trunk.to_relay.truncate(keep);
+        }
+    }
+
+    /// The process is gone, and what it had not passed on with it; the learner may or may not hear of it.
+    fn crash_relay(&mut self, relay: usize, back_at: Duration) {
+        if self.relays[relay].running.is_some() {
+            self.break_trunk(relay);
+            self.lose_relay(relay, back_at);
         }
     }
 
@@ -101,11 +155,17 @@ impl World {
             self.write(&group);
         }
         self.learner.back_at = self.now + self.moment();
-        for link in self.network.links.values_mut() {
+        for link in self.network.links.values_mut().filter(|link| link.relay.is_none()) {
             (link.there, link.mute) = (false, self.rng.below(4) == 0);
             link.to_learner.clear();
         }
-        self.network.links.retain(|_, link| link.here);
+        self.network.links.retain(|_, link| link.here || link.there);
+        for trunk in self.network.trunks.values_mut() {
+            (trunk.there, trunk.mute) = (false, self.rng.below(4) == 0);
+            trunk.to_learner.clear();
+        }
+        self.network.trunks.retain(|_, trunk| trunk.here);
+        self.network.ends.clear();
     }
 
     /// Bytes and messages on a connection that never said hello.
@@ -137,6 +197,9 @@ impl World {
             let made = self.ledger.made_by(self.actors[number].incarnation).len() as u64;
             self.actors[number].target = made + TARGET;
         }
+        for host in &mut self.relays {
+            (host.cut_to_learner, host.cut_to_relay, host.paused_until) = Default::default();
+        }
         self.disk.full_until = self.now;
         self.learner.paused_until = self.now;
     }
@@ -144,9 +207,11 @@ impl World {
 
 fn disorder<T: Clone>(messages: &mut VecDeque<T>, fault: Fault) {
     match fault {
-        Fault::LoseMessage => drop(messages.pop_back()),
-        Fault::SwapMessages if messages.len() > 1 => messages.swap(messages.len() - 2, messages.len() - 1),
-        Fault::RepeatMessage => messages.extend(messages.back().cloned()),
+        Fault::LoseMessage | Fault::LoseBundle => drop(messages.pop_back()),
+        Fault::SwapMessages | Fault::SwapBundles if messages.len() > 1 => {
+            messages.swap(messages.len() - 2, messages.len() - 1);
+        }
+        Fault::RepeatMessage | Fault::RepeatBundle => messages.extend(messages.back().cloned()),
         _ => {}
     }
 }

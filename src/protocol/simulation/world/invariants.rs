@@ -4,6 +4,7 @@ use super::World;
 use crate::config::Mode;
 use crate::protocol::actor_session::Exit;
 use crate::protocol::fleet::{Commit, Route};
+use crate::protocol::messages::ToActor;
 use crate::protocol::rescore::Rescore;
 use crate::protocol::simulation::example_trajectory;
 use crate::protocol::window;
@@ -106,13 +107,23 @@ impl World {
 
     /// Weights go to those who asked or were greeted, once for each time.
     pub(super) fn check_weights_asked(&mut self, route: &Route) {
-        let name = <[u8; 8]>::try_from(&*route.0).map(u64::from_le_bytes);
-        let Some(link) = name.ok().and_then(|name| self.network.links.get_mut(&name)) else {
+        let Some(end) = self.network.ends.get_mut(route) else {
             return;
         };
         if self.schedule.mode() == Mode::Async {
-            assert!(link.weights_due > 0, "invariant 4: weights go to those who want them");
-            link.weights_due -= 1;
+            assert!(end.weights_due > 0, "invariant 4: weights go to those who want them");
+            end.weights_due -= 1;
+        }
+    }
+
+    /// Weights that reach an actor are those of their version, whoever passed them on.
+    pub(super) fn check_weights(&self, message: &ToActor) {
+        if let ToActor::Weights { version, weights, .. } = message {
+            assert_eq!(
+                *weights,
+                self.weights_of(*version),
+                "invariant 4: {version} is that version"
+            );
         }
     }
 

@@ -4,6 +4,7 @@ use super::World;
 use crate::config::Mode;
 use crate::protocol::fleet::{Action, Commit, Event, Fleet, FleetSettings};
 use crate::protocol::messages::{Blob, ToActor};
+use crate::protocol::relay::Relays;
 use crate::protocol::simulation::example_task;
 use crate::protocol::weights::Packed;
 use crate::rollout::Trajectory;
@@ -12,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 /// Versions that a resumed free-running learner skips: it may have published that many since it last wrote one down.
-const RESERVE: u64 = 1000;
+const RESERVE: u64 = 100_000;
 
 /// The learner's host, with or without its process.
 #[derive(Default)]
@@ -29,6 +30,7 @@ pub(super) struct LearnerHost {
 
 pub(super) struct Learner {
     pub fleet: Fleet,
+    pub relays: Relays,
     /// Accepted, and not in a transaction yet.
     pub pending: VecDeque<Commit>,
     /// Committed, and not reported yet.
@@ -73,6 +75,7 @@ impl World {
         self.learner = LearnerHost {
             running: Some(Learner {
                 fleet: Fleet::new(settings, &example_task()),
+                relays: Relays::default(),
                 pending: VecDeque::new(),
                 reports: VecDeque::new(),
                 version: None,
@@ -95,6 +98,10 @@ impl World {
             if self.flush() {
                 self.note(|_| "learner: all rounds are done".into());
                 self.fleet_event(Event::Finished);
+                if let Some(learner) = &mut self.learner.running {
+                    learner.relays.finish();
+                }
+                self.send_to_relays();
             }
             return;
         }
@@ -213,7 +220,7 @@ impl World {
         learner.held_back = !room;
         if resumed {
             let clock = self.learner_clock();
-            self.network.links.values_mut().for_each(|link| link.heard = clock);
+            self.network.ends.values_mut().for_each(|end| end.heard = clock);
             self.fleet_event(Event::Resumed);
         }
         room
@@ -248,7 +255,7 @@ impl World {
                     welcomed.take_if(|welcomed| *welcomed == route);
                     self.check_weights_asked(&route);
                     let version = version.expect("weights that there are");
-                    let (progress, weights) = (0.0, Packed::F32(Blob(vec![0; 8])));
+                    let (progress, weights) = (0.0, self.weights_of(version));
                     self.post(
                         &route,
                         ToActor::Weights {
@@ -267,8 +274,15 @@ impl World {
                 }
             }
         }
+        self.send_to_relays();
         let missed = welcomed.is_some() && version.is_some();
         assert!(!missed, "invariant 4: the newest weights follow a welcome at once");
+    }
+
+    /// Weights that say which they are; relays keep them when they are as large.
+    pub(super) fn weights_of(&self, PolicyVersion(version): PolicyVersion) -> Packed {
+        let times = if self.relays.is_empty() { 1 } else { 200 };
+        Packed::F32(Blob(version.to_le_bytes().repeat(times)))
     }
 
     fn accepted(&mut self, commit: Commit) {
