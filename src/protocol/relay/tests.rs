@@ -122,7 +122,10 @@ fn what_does_not_come_is_not_replaced_by_something_else() {
     for event in [Event::Tick, Event::Connected] {
         relay.handle(later, event, &mut Vec::new());
     }
-    assert!(does(&mut relay, Event::Received(bundle(4))).is_empty(), "with nothing of before");
+    assert!(
+        does(&mut relay, Event::Received(bundle(4))).is_empty(),
+        "with nothing of before"
+    );
     assert!(relay.due().is_none());
 }
 
@@ -211,7 +214,10 @@ fn a_learner_forgets_who_has_left_and_closes_behind_a_relay() {
     let items = vec![(A, Said::Gone), (A, Said::Gone)];
     learner.hear(&trunk, FromRelay::Bundle { number: 2, items }).unwrap();
     assert_eq!((learner.take(), learner.take()), (Some(Heard::Gone(a.clone())), None));
-    assert!(learner.post(&a, &Arc::new(vec![1])), "it is not sent, but this is where it would be");
+    assert!(
+        learner.post(&a, &Arc::new(vec![1])),
+        "it is not sent, but this is where it would be"
+    );
     assert!(!learner.post(&trunk, &Arc::new(vec![1])), "no actor behind a relay");
     learner.post(&b, &Arc::new(vec![1]));
     assert!(learner.close(&b) && !learner.close(&trunk));
