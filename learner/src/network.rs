@@ -301,7 +301,10 @@ impl Network {
                     if last {
                         // The connection closes once the refusal is written.
                         self.connections.remove(&route);
-                        self.relayed.relays.close(&route);
+                        if self.relayed.relays.close(&route) {
+                            // A relay that was told to close says no more of it.
+                            stuck.push(route);
+                        }
                     }
                 }
                 FleetAction::SendWeights(route) => {

@@ -94,8 +94,8 @@ impl Learner {
             assert!(*next <= newest, "{next} is acknowledged, {newest} is committed");
         }
         self.relays.post(route, &Arc::new(encode(message)));
-        if matches!(message, ToActor::Refused { .. }) {
-            self.relays.close(route);
+        if matches!(message, ToActor::Refused { .. }) && self.relays.close(route) {
+            self.handle(FleetEvent::Disconnected(route.clone()));
         }
     }
 
