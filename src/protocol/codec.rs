@@ -73,6 +73,13 @@ pub enum WireError {
     },
 }
 
+impl WireError {
+    /// True for a message of ours in clear, in the place of something else.
+    pub(super) fn is_in_clear(&self) -> bool {
+        matches!(self, Self::Kind(kind) if [Kind::Plain as u8, Kind::Relay as u8].contains(kind))
+    }
+}
+
 /// A message as bytes.
 ///
 /// # Panics

@@ -54,10 +54,10 @@ fn a_model_scores_a_run_and_what_asks_about_it_later() {
     let mut best = program("thermoflow");
     best.args(["replay", "query"]).arg(&run);
     best.args(["SELECT x, y FROM objects ORDER BY x", "--json"]);
-    let rows: serde_json::Value = serde_json::from_str(&good(best.output().unwrap())).unwrap();
-    let rows = rows.as_array().unwrap();
+    let rows = good(best.output().unwrap());
     assert!(!rows.is_empty());
-    for row in rows {
+    for row in rows.lines() {
+        let row: serde_json::Value = serde_json::from_str(row).unwrap();
         let letters = row["x"].as_str().unwrap().bytes().enumerate();
         let score = |(place, letter)| f64::from(1u32 << (2 * place + usize::from(letter == b'B')));
         assert_eq!(row["y"].as_f64(), Some(letters.map(score).sum()), "{row}");
@@ -66,8 +66,6 @@ fn a_model_scores_a_run_and_what_asks_about_it_later() {
     let mut verify = program("thermoflow");
     verify.args(["replay", "verify", "--rescore", "100%"]).arg(&run);
     let verdict = good(verify.output().unwrap());
-    assert!(
-        verdict.contains("rescored") || verdict.contains("scored again"),
-        "{verdict}"
-    );
+    let scores = verdict.lines().find(|line| line.contains("scores of objects")).unwrap();
+    assert!(scores.contains(" ok "), "{verdict}");
 }

@@ -42,8 +42,8 @@ impl HandshakeError {
         match self {
             Self::Wire(WireError::Foreign) => Reason::Foreign,
             Self::Wire(WireError::Protocol { .. }) => Reason::Protocol,
-            // Kind 0: what an actor without a key says first.
-            Self::Wire(WireError::Kind(0)) => Reason::Keyless,
+            // What an actor or a relay without a key says first.
+            Self::Wire(error) if error.is_in_clear() => Reason::Keyless,
             Self::UnknownKey(_) => Reason::UnknownKey,
             Self::Unproven => Reason::Forged,
             Self::Wire(_) | Self::Length => Reason::Malformed,

@@ -63,7 +63,7 @@ impl Unopened {
         match self {
             Self::Wire(WireError::Foreign) => Reason::Foreign,
             Self::Wire(WireError::Protocol { .. }) => Reason::Protocol,
-            Self::Wire(WireError::Kind(0)) => Reason::Keyless,
+            Self::Wire(error) if error.is_in_clear() => Reason::Keyless,
             Self::Wire(_) | Self::Length => Reason::Malformed,
             Self::Replayed => Reason::Replayed,
             Self::Late => Reason::Late,

@@ -90,6 +90,7 @@ fn what_is_no_handshake_is_told_apart() {
     assert_eq!(reason(b"GET / HTTP/1.1"), Reason::Foreign);
     assert_eq!(reason(b"TF\x4d\x01"), Reason::Protocol);
     assert_eq!(reason(&envelope::begin(Kind::Plain, 0)), Reason::Keyless);
+    assert_eq!(reason(&envelope::begin(Kind::Relay, 0)), Reason::Keyless);
     assert_eq!(reason(&envelope::begin(Kind::Sealed, 0)), Reason::Malformed);
     assert_eq!(reason(&envelope::begin(Kind::Knock, 0)), Reason::Malformed);
     assert_eq!(
