@@ -1,7 +1,7 @@
 //! The command line, one file per subcommand: arguments in, calls into the library, results out. No logic of its own.
 //!
-//! A new subcommand is a file with an `Args` struct and its `run`, a variant of [`Command`] and a line in
-//! [`Command::run`]. Exit codes: 0 done, 1 it failed, 2 the input or the usage is wrong.
+//! A new subcommand is a file with an `Args` struct and its `run`, a variant of `Command` and a line in
+//! `Command::run`. Exit codes: 0 done, 1 it failed, 2 the input or the usage is wrong.
 
 mod bench;
 mod config;

@@ -9,6 +9,9 @@ use std::fmt;
 /// From this share of its time on, a part counts as having no more to give.
 const BUSY: f64 = 0.9;
 
+/// The same while actors wait for it: what it does not use then goes by between messages.
+const MOSTLY_BUSY: f64 = 0.5;
+
 /// From this share of their time on, actors count as waiting.
 const WAITING: f64 = 0.3;
 
@@ -171,10 +174,12 @@ impl Readings {
         ];
         // The first of those that are as busy as any, but for chance.
         let most = parts.iter().map(|(busy, _)| *busy).fold(0.0, f64::max);
-        let busiest = parts.into_iter().find(|(busy, _)| *busy >= BUSY.max(most - 0.05));
+        let waited_for = self.waiting_for_acks > WAITING;
+        let enough = if waited_for { MOSTLY_BUSY } else { BUSY };
+        let busiest = parts.into_iter().find(|(busy, _)| *busy >= enough.max(most - 0.05));
         match busiest {
             Some((_, limit)) => limit,
-            None if self.waiting_for_acks > WAITING => Limit::Outbox,
+            None if waited_for => Limit::Outbox,
             None if self.scoring > self.rolling => Limit::Rewards,
             None => Limit::RollOuts,
         }
@@ -356,6 +361,8 @@ mod tests {
         assert_eq!(limit(|_| {}), Limit::RollOuts);
         assert_eq!(limit(|r| (r.scoring, r.rolling) = (0.8, 0.2)), Limit::Rewards);
         assert_eq!(limit(|r| r.waiting_for_acks = 0.5), Limit::Outbox);
+        let drowned = |r: &mut Readings| (r.waiting_for_acks, r.training) = (0.99, 0.77);
+        assert_eq!(limit(drowned), Limit::Training);
         assert_eq!(limit(|r| r.training = 0.97), Limit::Training);
         assert_eq!(limit(|r| r.ingest = 0.95), Limit::Replay);
         assert_eq!(limit(|r| r.network = 0.95), Limit::Network);

@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
     versions: u64,
     /// Rounds of training before the first: early weights change more from version to version
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 20)]
     warm_up: u64,
     /// Configuration file [default: TFBind8 with the published settings]
     #[arg(long, value_name = "CONFIG")]
