@@ -1,10 +1,12 @@
 //! An experiment's folder: whose it is, and which of its runs are done.
 //!
-//!     experiment.toml            which experiment, with which options
-//!     configs/VARIANT-sSEED.toml the whole configuration of a run
-//!     runs/VARIANT-sSEED/        its run directory; finished.json when all its rounds are done
-//!     logs/VARIANT-sSEED.log     what its programs said
-//!     results.csv, table.md, report.html, *.svg, *.png
+//! ```text
+//! experiment.toml            which experiment, with which options
+//! configs/VARIANT-sSEED.toml the whole configuration of a run
+//! runs/VARIANT-sSEED/        its run directory; finished.json when all its rounds are done
+//! logs/VARIANT-sSEED.log     what its programs said
+//! results.csv, table.md, report.html, *.svg, *.png
+//! ```
 
 use crate::cli::BadInput;
 use crate::cli::train::Report;
