@@ -2,7 +2,7 @@
 //! must reproduce.
 
 use crate::config::RunConfig;
-use crate::policy::BackendError;
+use crate::policy::{BackendError, Layout, Parameters, shared};
 use crate::rollout::{RollError, RollRequest, Roller, Trajectory};
 use crate::task::Task;
 use crate::trainer::{StepReport, TrainError, Trainer};
@@ -42,18 +42,39 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// A fresh run.
+    /// A fresh run. On the CPU roller and trainer share what they compute with the same weights.
     ///
     /// # Errors
     /// When a device is not available.
     pub fn new(config: &RunConfig, task: &Task) -> Result<Self, BackendError> {
+        if [&config.actor.device, &config.learner.device]
+            .iter()
+            .any(|device| *device != "cpu")
+        {
+            return Self::apart(config, task);
+        }
+        let zeros = Parameters::zeros(Layout::new(&config.policy, task.env.sizes()));
+        let [rolls, trains] = shared(task.env.clone(), &zeros);
+        let roller = Roller::with(rolls, config, task, config.seed);
+        Ok(Self::of(config, roller, Trainer::with(trains, config, task)?))
+    }
+
+    /// As [`Self::new`], where roller and trainer have nothing in common, as in a run of several processes.
+    ///
+    /// # Errors
+    /// When a device is not available.
+    pub fn apart(config: &RunConfig, task: &Task) -> Result<Self, BackendError> {
         let roller = Roller::new(config, task, config.seed)?;
-        Ok(Self {
+        Ok(Self::of(config, roller, Trainer::new(config, task)?))
+    }
+
+    fn of(config: &RunConfig, roller: Roller, trainer: Trainer) -> Self {
+        Self {
             roller,
-            trainer: Trainer::new(config, task)?,
+            trainer,
             config: config.clone(),
             round: 0,
-        })
+        }
     }
 
     /// Rolls out the trajectories of the next round with the newest weights.

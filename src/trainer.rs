@@ -82,10 +82,22 @@ impl Trainer {
     /// # Errors
     /// When the device is not available.
     pub fn new(config: &RunConfig, task: &Task) -> Result<Self, BackendError> {
+        let zeros = Parameters::zeros(Layout::new(&config.policy, task.env.sizes()));
+        let backend = backend(&config.learner.device, task.env.clone(), &zeros)?;
+        Self::with(backend, config, task)
+    }
+
+    /// As [`Self::new`], with a backend for the run's policy.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn with(mut backend: Box<dyn Backend>, config: &RunConfig, task: &Task) -> Result<Self, BackendError> {
         let layout = Layout::new(&config.policy, task.env.sizes());
         let parameters = Parameters::initial(layout, config.seed);
+        backend.load(&parameters)?;
+        backend.use_threads(config.learner.threads);
         Ok(Self {
-            backend: backend(&config.learner.device, task.env.clone(), &parameters)?,
+            backend,
             backward_walker: Walker::new(task.env.clone(), &config.policy, Direction::Backward),
             dataset: Dataset::new(task.env.state_width(), &config.replay, task.modes.clone()),
             optimizer: AdamState::new(parameters.values.len()),

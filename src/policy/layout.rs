@@ -216,6 +216,12 @@ pub struct Parameters {
 const UNCONDITIONAL_LOG_Z: f32 = 5.0;
 
 impl Parameters {
+    /// Nothing yet.
+    pub fn zeros(layout: Arc<Layout>) -> Self {
+        let values = vec![0.0; layout.len()];
+        Self { layout, values }
+    }
+
     /// PyTorch's default initialisation: weights and biases uniform in ±1/√inputs. Tensor i draws from stream i.
     pub fn initial(layout: Arc<Layout>, seed: u64) -> Self {
         let mut values = vec![0.0; layout.len()];

@@ -6,6 +6,7 @@
 pub mod choices;
 pub mod layout;
 pub mod native;
+mod shared;
 pub mod spec;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod tests;
 pub use choices::{Batch, Choices, Direction, Flows};
 pub use layout::{GROUPS, Group, Layout, Parameters, TensorSpec};
 pub use native::NativeBackend;
+pub use shared::shared;
 pub use spec::{BackwardPolicy, Conditioning, LogitScale, Parameterization, Parity, PolicySpec};
 
 use crate::env::Environment;
@@ -80,6 +82,9 @@ pub trait Backend: Send {
     /// # Errors
     /// When the device fails.
     fn load(&mut self, parameters: &Parameters) -> Result<(), BackendError>;
+
+    /// Computes with so many threads, as far as it can; results are the same.
+    fn use_threads(&mut self, _threads: usize) {}
 
     /// Log-probabilities of the steps of a batch; keeps what [`Self::backward`] needs.
     ///

@@ -60,6 +60,57 @@ fn gradient_agrees(objective: Objective, spec: &PolicySpec, env: Arc<dyn Environ
     }
 }
 
+/// Invariant: more threads, the same results to the bit. Products of the published size are large enough to be split.
+#[test]
+fn more_threads_change_nothing() {
+    let env = env(5);
+    let published = PolicySpec::published(Conditioning::Logit);
+    for (objective, spec) in every_spec()
+        .into_iter()
+        .chain([(Objective::TRAJECTORY_BALANCE, published)])
+    {
+        let at = parameters(&spec, &*env, 2.0);
+        let mut one = NativeBackend::new(env.clone(), &at);
+        let mut two = NativeBackend::new(env.clone(), &at);
+        two.use_threads(2);
+        let (batch, log_rewards) = sampled(&mut one, &env, &spec, 32);
+        assert_eq!(one.forward(&batch).unwrap(), two.forward(&batch).unwrap());
+        let of = |backend| gradient_of(backend, &batch, &log_rewards, objective, at.values.len());
+        assert_eq!(of(&mut one), of(&mut two), "{objective} {spec:?}");
+    }
+}
+
+/// What a roll-out projected serves the step on what was rolled out, and none after it.
+#[test]
+fn a_shared_backend_computes_what_two_do() {
+    let env = env(5);
+    let spec = PolicySpec {
+        hidden: 512,
+        embed: 300,
+        ..small_spec(Conditioning::Logit)
+    };
+    let mut at = parameters(&spec, &*env, 2.0);
+    let objective = Objective::TRAJECTORY_BALANCE;
+    let [mut rolls, mut trains] = shared(env.clone(), &at);
+    let mut alone = NativeBackend::new(env.clone(), &at);
+    for _ in 0..2 {
+        // The other one knows nothing of this roll-out.
+        let (batch, log_rewards) = sampled(&mut *rolls, &env, &spec, 8);
+        let step = |backend: &mut dyn Backend| {
+            backend.load(&at).unwrap();
+            let log_p = backend.forward(&batch).unwrap();
+            let gradient = gradient_of(backend, &batch, &log_rewards, objective, at.values.len());
+            (log_p, gradient)
+        };
+        let (shared, alone) = (step(&mut *trains), step(&mut alone));
+        let pairs = shared.0.forward.iter().zip(&alone.0.forward);
+        let mut pairs = pairs.chain(shared.1.iter().zip(&alone.1));
+        assert!(pairs.all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs().max(1.0)));
+        at.values.iter_mut().for_each(|value| *value *= 0.9);
+        rolls.load(&at).unwrap();
+    }
+}
+
 #[test]
 fn probabilities_sum_to_one_over_distinct_neighbours() {
     let env = env(4);

@@ -62,19 +62,21 @@ impl Roller {
     /// # Errors
     /// When the device is not available.
     pub fn new(config: &RunConfig, task: &Task, seed: u64) -> Result<Self, BackendError> {
-        let layout = Layout::new(&config.policy, task.env.sizes());
-        let zeros = Parameters {
-            values: vec![0.0; layout.len()],
-            layout,
-        };
-        Ok(Self {
-            backend: backend(&config.actor.device, task.env.clone(), &zeros)?,
+        let zeros = Parameters::zeros(Layout::new(&config.policy, task.env.sizes()));
+        let backend = backend(&config.actor.device, task.env.clone(), &zeros)?;
+        Ok(Self::with(backend, config, task, seed))
+    }
+
+    /// As [`Self::new`], with a backend for the run's policy.
+    pub fn with(backend: Box<dyn Backend>, config: &RunConfig, task: &Task, seed: u64) -> Self {
+        Self {
+            backend,
             walker: Walker::new(task.env.clone(), &config.policy, Direction::Forward),
             config: config.clone(),
             task: task.clone(),
             seed,
             version: None,
-        })
+        }
     }
 
     /// Names and shapes of the weights that [`Self::load`] takes.

@@ -1,15 +1,17 @@
 //! One direction of a policy that scores edges, on the CPU: projected states, edge scores, and their gradients.
 //!
-//! The scorer's first layer is split and the encoder's last layer folded into it (DESIGN.md, Speed): with
-//! scorer.0 = [A | B | C] and encoder.2 = (W₂, b₂), U = h·(A·W₂)ᵀ + (A·b₂ + b₁), V = h·(B·W₂)ᵀ + B·b₂, where h is the
-//! encoder's hidden layer, and f(s, s', β) = w·LeakyReLU(U[s] + V[s'] + C·h(β)) + b.
+//! The scorer's first layer is split (DESIGN.md, Speed): with scorer.0 = [A | B | C] and encoder.2 = (W₂, b₂),
+//! U = A·(W₂·h + b₂) + b₁, V = B·(W₂·h + b₂), where h is the encoder's hidden layer, and
+//! f(s, s', β) = w·LeakyReLU(U[s] + V[s'] + C·h(β)) + b. [`Projection`] makes U and V.
 
 use super::beta::BetaNetworks;
+use super::kept::Kept;
 use super::kernels::{self, Edges, Operands, OperandsGradient};
-use super::matrix::{Into, Matrix, MatrixMut, multiply};
+use super::matrix::{Matrix, MatrixMut};
 use super::one_hot;
+use super::projection::{self, Projection, Weights};
 use super::steps::LogitGradient;
-use super::{Scratch, Side, Tape, zeros};
+use super::{Scratch, Side, Tape, room, zeros};
 use crate::env::{Environment, States};
 use crate::policy::{Choices, Direction, Layout, PolicySpec};
 use std::ops::Range;
@@ -20,6 +22,8 @@ pub struct EdgeNetwork {
     spec: PolicySpec,
     encoder: [Range<usize>; 4],
     scorer: [Range<usize>; 4],
+    /// Of sources, then of targets.
+    projections: [Projection; 2],
     beta: BetaNetworks,
 }
 
@@ -28,17 +32,13 @@ pub struct EdgeNetwork {
 pub struct Folded {
     /// First layer by feature, `[features, H]`.
     columns: Vec<f32>,
-    /// For sources, then for targets.
-    roles: [Role; 2],
+    /// Of sources, then of targets.
+    projections: [Weights; 2],
 }
 
-#[derive(Debug)]
-struct Role {
-    /// A·W₂ or B·W₂, `[H, H]`.
-    weight: Vec<f32>,
-    /// `[H]`.
-    bias: Vec<f32>,
-}
+/// Places of the two roles.
+const SOURCES: usize = 0;
+pub const TARGETS: usize = 1;
 
 impl EdgeNetwork {
     /// The network of `direction`.
@@ -48,79 +48,73 @@ impl EdgeNetwork {
             ["0.weight", "0.bias", "2.weight", "2.bias"]
                 .map(|name| layout.tensor(&format!("{stem}.{part}.{name}")).range())
         };
+        let (spec, encoder, scorer) = (&layout.spec, ranges("encoder"), ranges("scorer"));
+        let projections = [false, true].map(|is_target| Projection {
+            hidden: spec.hidden,
+            embed: spec.embed,
+            part: if is_target {
+                spec.embed..2 * spec.embed
+            } else {
+                0..spec.embed
+            },
+            joined: joined(spec),
+            encoder: [encoder[2].clone(), encoder[3].clone()],
+            scorer: [scorer[0].clone(), scorer[1].clone()],
+            has_bias: !is_target,
+            folds: projection::folds(spec, direction, is_target),
+        });
         Self {
-            spec: layout.spec.clone(),
-            encoder: ranges("encoder"),
-            scorer: ranges("scorer"),
+            spec: spec.clone(),
+            encoder,
+            scorer,
+            projections,
             beta: BetaNetworks::new(layout, stem),
         }
     }
 
-    /// Columns of scorer.0 that see the source (A), the target (B) and β (C).
-    fn parts(&self) -> [Range<usize>; 3] {
-        let embed = self.spec.embed;
-        [0..embed, embed..2 * embed, 2 * embed..self.joined()]
-    }
-
-    fn joined(&self) -> usize {
-        2 * self.spec.embed + self.spec.joined_beta()
+    /// Columns of scorer.0 that see β (C).
+    fn beta_columns(&self) -> Range<usize> {
+        2 * self.spec.embed..joined(&self.spec)
     }
 
     fn scorer_weight<'a>(&self, values: &'a [f32]) -> Matrix<'a> {
-        Matrix::new(&values[self.scorer[0].clone()], self.spec.hidden, self.joined())
-    }
-
-    fn encoder_output<'a>(&self, values: &'a [f32]) -> Matrix<'a> {
-        Matrix::new(&values[self.encoder[2].clone()], self.spec.embed, self.spec.hidden)
+        Matrix::new(&values[self.scorer[0].clone()], self.spec.hidden, joined(&self.spec))
     }
 
     /// Folds the weights.
     pub fn fold(&self, values: &[f32]) -> Folded {
-        let (hidden, embed) = (self.spec.hidden, self.spec.embed);
-        let columns = one_hot::columns(&values[self.encoder[0].clone()], hidden);
-        let encoder_bias = Matrix::new(&values[self.encoder[3].clone()], embed, 1);
-        let [a, b, _] = self.parts();
-        let roles = [(a, self.scorer[1].clone()), (b, 0..0)].map(|(part, own_bias)| {
-            let part = self.scorer_weight(values).columns(part);
-            let mut weight = vec![0.0; hidden * hidden];
-            multiply(
-                MatrixMut::new(&mut weight, hidden, hidden),
-                Into::Replace,
-                part,
-                self.encoder_output(values),
-            );
-            let mut bias = if own_bias.is_empty() {
-                vec![0.0; hidden]
-            } else {
-                values[own_bias].to_vec()
-            };
-            multiply(MatrixMut::new(&mut bias, hidden, 1), Into::Add, part, encoder_bias);
-            Role { weight, bias }
-        });
-        Folded { columns, roles }
+        Folded {
+            columns: one_hot::columns(&values[self.encoder[0].clone()], self.spec.hidden),
+            projections: [0, 1].map(|role| self.projections[role].fold(values)),
+        }
     }
 
+    /// Encodes and projects the states of a role, those that are not in `kept`.
     fn project(
         &self,
         env: &dyn Environment,
         values: &[f32],
         folded: &Folded,
         role: usize,
-        states: &States,
+        (states, kept): (&States, Option<&Kept>),
         side: &mut Side,
     ) {
-        let hidden = self.spec.hidden;
         side.states.fill(env, states.iter());
         let bias = &values[self.encoder[1].clone()];
         side.states.layer(&folded.columns, bias, &mut side.hidden);
-        let Role { weight, bias } = &folded.roles[role];
-        let out = zeros(&mut side.projected, states.len() * hidden);
-        kernels::broadcast(bias, out);
-        let (input, weight) = (
-            Matrix::new(&side.hidden, states.len(), hidden),
-            Matrix::new(weight, hidden, hidden),
-        );
-        multiply(MatrixMut::new(out, states.len(), hidden), Into::Add, input, weight.t());
+        let (projection, weights) = (&self.projections[role], &folded.projections[role]);
+        let out = room(&mut side.projected, states.len() * self.spec.hidden);
+        match kept {
+            Some(kept) => kept.complete(states, out, &side.hidden, |hidden, out| {
+                projection.forward(values, weights, hidden, &mut Vec::new(), out);
+            }),
+            None => projection.forward(values, weights, &side.hidden, &mut side.embedded, out),
+        }
+    }
+
+    /// Whether a backend that keeps projected targets has use for those of this network.
+    pub fn keeps(&self) -> bool {
+        self.projections[TARGETS].folds
     }
 
     /// Scores every edge of `choices` at `betas`, into `tape`.
@@ -130,16 +124,16 @@ impl EdgeNetwork {
         values: &[f32],
         folded: &Folded,
         (choices, betas): (&Choices, &[f32]),
+        kept: Option<&Kept>,
         tape: &mut Tape,
     ) {
-        for (role, states) in [choices.sources.states(), choices.targets.states()]
-            .into_iter()
-            .enumerate()
-        {
-            self.project(env, values, folded, role, states, &mut tape.sides[role]);
-        }
+        let [sources, targets] = [choices.sources.states(), choices.targets.states()];
+        let [of_sources, of_targets] = &mut tape.sides;
+        self.project(env, values, folded, SOURCES, (sources, None), of_sources);
+        let kept = kept.filter(|_| self.keeps());
+        self.project(env, values, folded, TARGETS, (targets, kept), of_targets);
         self.beta.forward(values, betas, &mut tape.beta);
-        let [_, _, of_beta] = self.parts();
+        let of_beta = self.beta_columns();
         tape.projected_beta = if of_beta.is_empty() {
             Vec::new()
         } else {
@@ -149,7 +143,7 @@ impl EdgeNetwork {
         let mut outputs = [std::mem::take(&mut tape.scores), std::mem::take(&mut tape.offsets)];
         for (output, scores) in outputs.iter_mut().enumerate().take(self.spec.edge_outputs()) {
             let bias = values[self.scorer[3].start + output];
-            let out = zeros(scores, choices.edges());
+            let out = room(scores, choices.edges());
             kernels::score_edges(edges_of(choices), self.operands(values, tape, output), bias, out);
         }
         [tape.scores, tape.offsets] = outputs;
@@ -163,8 +157,8 @@ impl EdgeNetwork {
 
     fn operands<'a>(&self, values: &'a [f32], tape: &'a Tape, output: usize) -> Operands<'a> {
         Operands {
-            u: &tape.sides[0].projected,
-            v: &tape.sides[1].projected,
+            u: &tape.sides[SOURCES].projected,
+            v: &tape.sides[TARGETS].projected,
             b: &tape.projected_beta,
             w: &values[self.output_weight(output)],
         }
@@ -181,10 +175,11 @@ impl EdgeNetwork {
     ) {
         let mut scratch = std::mem::take(&mut tape.scratch);
         let mut of_beta = vec![0.0; tape.projected_beta.len()];
-        let [u, v] = &mut scratch.projected;
+        let mut projected = std::mem::take(&mut scratch.projected);
+        let [u, v] = &mut projected;
         let (u, v) = (
-            zeros(u, tape.sides[0].projected.len()),
-            zeros(v, tape.sides[1].projected.len()),
+            zeros(u, tape.sides[SOURCES].projected.len()),
+            zeros(v, tape.sides[TARGETS].projected.len()),
         );
         for (output, upstream) in [&logits.scores, &logits.offsets]
             .into_iter()
@@ -205,9 +200,18 @@ impl EdgeNetwork {
             );
             gradient[self.scorer[3].start + output] += upstream.iter().sum::<f32>();
         }
-        for role in [0, 1] {
-            self.project_backward(values, folded, role, &tape.sides[role], &mut scratch, gradient);
+        for role in [SOURCES, TARGETS] {
+            let upstream = &projected[role][..];
+            self.project_backward(
+                values,
+                folded,
+                role,
+                (&tape.sides[role], upstream),
+                &mut scratch,
+                gradient,
+            );
         }
+        scratch.projected = projected;
         let embedded = self.embedding_backward(values, tape, &of_beta, gradient);
         self.beta
             .backward(values, &tape.beta, embedded, logits.scales, gradient);
@@ -219,70 +223,28 @@ impl EdgeNetwork {
         values: &[f32],
         folded: &Folded,
         role: usize,
-        side: &Side,
+        (side, upstream): (&Side, &[f32]),
         scratch: &mut Scratch,
         gradient: &mut [f32],
     ) {
-        let hidden = self.spec.hidden;
-        let states = side.states.len();
-        let upstream = &scratch.projected[role][..];
-        let (above, input) = (
-            Matrix::new(upstream, states, hidden),
-            Matrix::new(&side.hidden, states, hidden),
-        );
-        let weight = zeros(&mut scratch.folded, hidden * hidden);
-        multiply(MatrixMut::new(weight, hidden, hidden), Into::Replace, above.t(), input);
-        let mut bias = vec![0.0; hidden];
-        kernels::add_column_sums(upstream, &mut bias);
-        self.unfold(values, role, weight, &bias, gradient);
-
-        let below = zeros(&mut scratch.hidden, states * hidden);
-        let folded_weight = Matrix::new(&folded.roles[role].weight, hidden, hidden);
-        multiply(
-            MatrixMut::new(below, states, hidden),
-            Into::Replace,
-            above,
-            folded_weight,
-        );
+        let weights = &folded.projections[role];
+        self.projections[role].backward(values, weights, (side, upstream), scratch, gradient);
+        let below = &mut scratch.hidden[..];
         kernels::leaky_relu_backward(&side.hidden, below);
         kernels::add_column_sums(below, &mut gradient[self.encoder[1].clone()]);
         let first = &mut gradient[self.encoder[0].clone()];
-        side.states.weight_backward(below, hidden, &mut scratch.one_hot, first);
-    }
-
-    /// From the gradient of a folded weight P·W₂ and bias P·b₂ (+ b₁) to those of P, W₂, b₂ and b₁.
-    fn unfold(&self, values: &[f32], role: usize, weight: &[f32], bias: &[f32], gradient: &mut [f32]) {
-        let PolicySpec { hidden, embed, .. } = self.spec;
-        let part = self.parts()[role].clone();
-        let folded = Matrix::new(weight, hidden, hidden);
-        let folded_bias = Matrix::new(bias, hidden, 1);
-        let scorer = &mut gradient[self.scorer[0].clone()];
-        let into = MatrixMut::new(scorer, hidden, self.joined()).columns(part.clone());
-        multiply(into, Into::Add, folded, self.encoder_output(values).t());
-        let encoder_bias = Matrix::new(&values[self.encoder[3].clone()], 1, embed);
-        let into = MatrixMut::new(scorer, hidden, self.joined()).columns(part.clone());
-        multiply(into, Into::Add, folded_bias, encoder_bias);
-        let part = self.scorer_weight(values).columns(part);
-        let into = MatrixMut::new(&mut gradient[self.encoder[2].clone()], embed, hidden);
-        multiply(into, Into::Add, part.t(), folded);
-        let into = MatrixMut::new(&mut gradient[self.encoder[3].clone()], embed, 1);
-        multiply(into, Into::Add, part.t(), folded_bias);
-        if role == 0 {
-            gradient[self.scorer[1].clone()]
-                .iter_mut()
-                .zip(bias)
-                .for_each(|(g, b)| *g += b);
-        }
+        side.states
+            .weight_backward(below, self.spec.hidden, &mut scratch.one_hot, first);
     }
 
     /// Adds the gradient of the columns that see β; returns that of h(β), empty where there are none.
     fn embedding_backward(&self, values: &[f32], tape: &Tape, upstream: &[f32], gradient: &mut [f32]) -> Vec<f32> {
-        let [_, _, of_beta] = self.parts();
+        let of_beta = self.beta_columns();
         if of_beta.is_empty() {
             return Vec::new();
         }
         let hidden = self.spec.hidden;
-        let into = MatrixMut::new(&mut gradient[self.scorer[0].clone()], hidden, self.joined());
+        let into = MatrixMut::new(&mut gradient[self.scorer[0].clone()], hidden, joined(&self.spec));
         let weight = self.scorer_weight(values).columns(of_beta.clone());
         let parts = (weight, into.columns(of_beta.clone()));
         tape.beta.project_backward(upstream, parts, [hidden, of_beta.len()])
@@ -296,4 +258,9 @@ fn edges_of(choices: &Choices) -> Edges<'_> {
         offsets: &choices.offsets,
         target: &choices.edge_target,
     }
+}
+
+/// Inputs of the scorer.
+fn joined(spec: &PolicySpec) -> usize {
+    2 * spec.embed + spec.joined_beta()
 }

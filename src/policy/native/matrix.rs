@@ -121,7 +121,7 @@ pub enum Into {
     Add,
 }
 
-/// out (+)= a·b on one thread.
+/// out (+)= a·b, on one thread, or on all of the pool that it is called in.
 ///
 /// # Panics
 /// When the shapes do not agree.
@@ -136,6 +136,10 @@ pub fn multiply(out: MatrixMut, into: Into, a: Matrix, b: Matrix) {
     if m == 0 || n == 0 {
         return;
     }
+    let parallelism = match rayon::current_thread_index() {
+        Some(_) => gemm::Parallelism::Rayon(rayon::current_num_threads()),
+        None => gemm::Parallelism::None,
+    };
     let keep = if into == Into::Add { 1.0 } else { 0.0 };
     // SAFETY: `fits` has checked that every element of the three matrices lies within its slice (offset included), and
     // `out` is an exclusive borrow, so it overlaps neither `a` nor `b`; its elements are distinct because its shape
@@ -160,7 +164,7 @@ pub fn multiply(out: MatrixMut, into: Into, a: Matrix, b: Matrix) {
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            parallelism,
         );
     }
 }

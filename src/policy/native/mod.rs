@@ -5,25 +5,30 @@
 mod beta;
 mod edges;
 mod flow;
+mod kept;
 mod kernels;
 pub mod matrix;
 mod mlp;
 mod network;
 mod one_hot;
+mod projection;
 mod state_action;
 pub mod steps;
 
 use super::{
-    Backend, BackendError, BackwardPolicy, Batch, Choices, Direction, EdgeScores, Group, LogProbs, Parameters,
+    Backend, BackendError, BackwardPolicy, Batch, Choices, Direction, EdgeScores, Group, LogProbs, Parameterization,
+    Parameters,
 };
 use crate::env::Environment;
 use flow::{FlowNetwork, FlowTape};
+use kept::Kept;
 use mlp::{Mlp, MlpTape};
-use network::{Folded, Network, Scratch, Side, Tape, zeros};
+use network::{Folded, Network, Scratch, Side, Tape, room, zeros};
+use rayon::ThreadPool;
 use std::sync::Arc;
 use steps::Clamp;
 
-/// Computes on the calling thread.
+/// Computes on the calling thread, or on several where it may ([`Backend::use_threads`]).
 #[derive(Debug)]
 pub struct NativeBackend {
     env: Arc<dyn Environment>,
@@ -32,11 +37,17 @@ pub struct NativeBackend {
     networks: [Option<Network>; 2],
     /// None until first used with the weights at hand: an actor never folds the backward policy.
     folded: [Option<Folded>; 2],
+    /// Of the forward direction.
+    kept: Option<Kept>,
     log_z: Option<Mlp>,
     tapes: [Tape; 2],
     log_z_tape: Option<MlpTape>,
     flow: Option<FlowNetwork>,
     flow_tape: Option<FlowTape>,
+    /// None for the calling thread alone.
+    threads: Option<ThreadPool>,
+    /// Gradient of the backward policy, while that of the forward policy is computed; empty before it is wanted.
+    aside: Vec<f32>,
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Forward, Direction::Backward];
@@ -54,30 +65,54 @@ impl NativeBackend {
             env,
             networks: DIRECTIONS.map(network),
             folded: [None, None],
+            kept: None,
             log_z: conditional.then(|| Mlp::new(layout, "log_z")),
             tapes: [Tape::default(), Tape::default()],
             log_z_tape: None,
             flow: FlowNetwork::new(layout),
             flow_tape: None,
+            threads: None,
+            aside: Vec::new(),
             parameters: parameters.clone(),
         }
     }
 
-    /// Scores the edges of `choices` into the direction's tape.
-    fn score(&mut self, direction: Direction, choices: &Choices, betas: &[f32]) {
-        let values = &self.parameters.values;
-        let Some(network) = &self.networks[direction as usize] else {
-            self.tapes[direction as usize].score_uniformly(choices);
-            return;
-        };
-        let folded = self.folded[direction as usize].get_or_insert_with(|| network.fold(values));
-        network.forward(
-            &*self.env,
-            values,
+    /// Keeps what roll-outs project for training with the same weights: for a backend that does both.
+    pub fn keeping(mut self) -> Self {
+        self.kept = Kept::new(self.env.state_width(), self.parameters.layout.spec.hidden);
+        self
+    }
+
+    /// What each direction computes with, and the threads for both.
+    fn passes(&mut self) -> ([Pass<'_>; 2], Option<&ThreadPool>) {
+        let Self {
+            env,
+            parameters,
+            networks,
             folded,
-            (choices, betas),
-            &mut self.tapes[direction as usize],
-        );
+            kept,
+            tapes,
+            threads,
+            ..
+        } = self;
+        let clamp = Clamp::of(&parameters.layout.spec);
+        let [forward, backward] = networks.each_ref().map(Option::as_ref);
+        let [folded_forward, folded_backward] = folded;
+        let [tape_forward, tape_backward] = tapes;
+        let pass = |network, folded, kept, tape| Pass {
+            env: &**env,
+            values: &parameters.values,
+            clamp,
+            network,
+            folded,
+            kept,
+            tape,
+        };
+        let passes = [
+            pass(forward, folded_forward, kept.as_ref(), tape_forward),
+            pass(backward, folded_backward, None, tape_backward),
+        ];
+        (passes, threads.as_ref())
     }
 
     fn run_log_z(&self, betas: &[f32]) -> Option<MlpTape> {
@@ -97,20 +132,86 @@ impl NativeBackend {
     }
 }
 
+/// One direction at work.
+struct Pass<'a> {
+    env: &'a dyn Environment,
+    values: &'a [f32],
+    clamp: Clamp,
+    network: Option<&'a Network>,
+    folded: &'a mut Option<Folded>,
+    kept: Option<&'a Kept>,
+    tape: &'a mut Tape,
+}
+
+impl Pass<'_> {
+    /// Scores the edges of `choices` into the tape.
+    fn score(&mut self, choices: &Choices, betas: &[f32]) {
+        let Some(network) = self.network else {
+            self.tape.score_uniformly(choices);
+            return;
+        };
+        let folded = self.folded.get_or_insert_with(|| network.fold(self.values));
+        network.forward(self.env, self.values, folded, (choices, betas), self.kept, self.tape);
+    }
+
+    /// log P of the steps of `choices`, those of `batch` in this direction.
+    fn log_probabilities(&mut self, choices: &Choices, batch: &Batch) -> Vec<f32> {
+        self.score(choices, &batch.betas);
+        steps::log_probabilities(choices, self.tape, &batch.beta_of, self.clamp)
+    }
+
+    /// Adds the gradient of Σ upstream·log P.
+    fn gradient(&mut self, choices: &Choices, batch: &Batch, upstream: &[f32], gradient: &mut [f32]) {
+        let Some(network) = self.network else { return };
+        let logits = steps::log_probabilities_backward(choices, self.tape, &batch.beta_of, self.clamp, upstream);
+        let folded = self.folded.as_ref().expect("folded by forward");
+        network.backward(self.values, folded, (choices, self.tape), logits, gradient);
+    }
+}
+
+/// Does both: `first` with all threads, `second` with one of its own beside them. The second must not run on those threads:
+/// one that waits within a product would take it up, and begin another product with the same buffers.
+fn join<A: Send, B: Send>(
+    threads: Option<&ThreadPool>,
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    let Some(threads) = threads else {
+        return (first(), second());
+    };
+    std::thread::scope(|scope| {
+        let second = scope.spawn(second);
+        let first = threads.install(first);
+        let second = second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (first, second)
+    })
+}
+
 impl Backend for NativeBackend {
     fn load(&mut self, parameters: &Parameters) -> Result<(), BackendError> {
-        self.parameters.values.copy_from_slice(&parameters.values);
-        self.folded = [None, None];
+        // Who shares a backend loads what is there.
+        if self.parameters.values != parameters.values {
+            self.parameters.values.copy_from_slice(&parameters.values);
+            self.folded = [None, None];
+            self.kept.iter_mut().for_each(Kept::forget);
+        }
         Ok(())
     }
 
+    fn use_threads(&mut self, threads: usize) {
+        let name = |number| format!("native-{number}");
+        let pool = || rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name);
+        // A system that has no more threads to give leaves one.
+        self.threads = (threads > 1).then(|| pool().build().ok()).flatten();
+    }
+
     fn forward(&mut self, batch: &Batch) -> Result<LogProbs, BackendError> {
-        let clamp = Clamp::of(&self.parameters.layout.spec);
-        let [forward, backward] = DIRECTIONS.map(|direction| {
-            self.score(direction, batch.choices(direction), &batch.betas);
-            let tape = &self.tapes[direction as usize];
-            steps::log_probabilities(batch.choices(direction), tape, &batch.beta_of, clamp)
-        });
+        let ([mut forwards, mut backwards], threads) = self.passes();
+        let (forward, backward) = join(
+            threads,
+            || forwards.log_probabilities(&batch.forward, batch),
+            || backwards.log_probabilities(&batch.backward, batch),
+        );
         self.log_z_tape = self.run_log_z(&batch.betas);
         let log_z = self.log_z_values(self.log_z_tape.as_ref(), &batch.betas);
         let flows = self.flow.as_ref().zip(batch.flows.as_ref());
@@ -127,17 +228,35 @@ impl Backend for NativeBackend {
     }
 
     fn backward(&mut self, batch: &Batch, upstream: &LogProbs, gradient: &mut [f32]) -> Result<(), BackendError> {
-        let clamp = Clamp::of(&self.parameters.layout.spec);
-        let values = &self.parameters.values;
-        for (direction, upstream) in DIRECTIONS.into_iter().zip([&upstream.forward, &upstream.backward]) {
-            let Some(network) = &self.networks[direction as usize] else {
-                continue;
-            };
-            let (choices, tape) = (batch.choices(direction), &mut self.tapes[direction as usize]);
-            let logits = steps::log_probabilities_backward(choices, tape, &batch.beta_of, clamp, upstream);
-            let folded = self.folded[direction as usize].as_ref().expect("folded by forward");
-            network.backward(values, folded, (choices, tape), logits, gradient);
+        let mut aside = std::mem::take(&mut self.aside);
+        let layout = self.parameters.layout.clone();
+        let ([mut forwards, mut backwards], threads) = self.passes();
+        match threads {
+            // Networks of their own have gradients of their own.
+            Some(_) if layout.spec.parameterization == Parameterization::Edge => {
+                zeros(&mut aside, gradient.len());
+                join(
+                    threads,
+                    || forwards.gradient(&batch.forward, batch, &upstream.forward, gradient),
+                    || backwards.gradient(&batch.backward, batch, &upstream.backward, &mut aside),
+                );
+                let of_backward = layout.group(Group::Backward);
+                let into = gradient[of_backward.clone()].iter_mut();
+                into.zip(&aside[of_backward]).for_each(|(g, aside)| *g += aside);
+            }
+            _ => {
+                let mut both = || {
+                    forwards.gradient(&batch.forward, batch, &upstream.forward, gradient);
+                    backwards.gradient(&batch.backward, batch, &upstream.backward, gradient);
+                };
+                match threads {
+                    Some(threads) => threads.install(both),
+                    None => both(),
+                }
+            }
         }
+        self.aside = aside;
+        let values = &self.parameters.values;
         match (&self.log_z, &self.log_z_tape) {
             (Some(mlp), Some(tape)) => drop(mlp.backward(values, tape, upstream.log_z.clone(), gradient)),
             _ => gradient[self.parameters.layout.group(Group::LogZ).start] += upstream.log_z.iter().sum::<f32>(),
@@ -156,8 +275,11 @@ impl Backend for NativeBackend {
         choices: &Choices,
         betas: &[f32],
     ) -> Result<EdgeScores, BackendError> {
-        self.score(direction, choices, betas);
+        self.passes().0[direction as usize].score(choices, betas);
         let tape = &self.tapes[direction as usize];
+        if let (Direction::Forward, Some(kept), Some(network)) = (direction, &mut self.kept, &self.networks[0]) {
+            network.keep(choices, tape, kept);
+        }
         let scales = &tape.beta.scales;
         Ok(EdgeScores {
             scores: tape.scores.clone(),

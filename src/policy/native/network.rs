@@ -1,7 +1,8 @@
 //! One direction's network, whatever it scores, and what a pass through it leaves behind.
 
 use super::beta::BetaTape;
-use super::edges::{EdgeNetwork, Folded as FoldedEdges};
+use super::edges::{EdgeNetwork, Folded as FoldedEdges, TARGETS};
+use super::kept::Kept;
 use super::mlp::MlpTape;
 use super::one_hot::{self, OneHot};
 use super::state_action::StateActionNetwork;
@@ -13,7 +14,7 @@ use crate::policy::{Choices, Direction, Layout, Parameterization};
 #[derive(Debug)]
 pub enum Network {
     /// Scores edges.
-    Edges(EdgeNetwork),
+    Edges(Box<EdgeNetwork>),
     /// Scores actions.
     StateAction(StateActionNetwork),
 }
@@ -33,6 +34,8 @@ pub struct Side {
     pub states: OneHot,
     /// `[states, H]`.
     pub hidden: Vec<f32>,
+    /// `[states, E]`, where weights are not folded.
+    pub embedded: Vec<f32>,
     /// `[states, H]`.
     pub projected: Vec<f32>,
 }
@@ -68,7 +71,9 @@ pub struct Scratch {
     /// Gradients of the projected states, then of their hidden layers.
     pub projected: [Vec<f32>; 2],
     pub hidden: Vec<f32>,
-    pub folded: Vec<f32>,
+    /// Gradients of embedded states, and of a folded weight.
+    pub embedded: Vec<f32>,
+    pub weight: Vec<f32>,
     pub one_hot: one_hot::Scratch,
 }
 
@@ -79,11 +84,17 @@ pub fn zeros(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     buffer
 }
 
+/// Makes `buffer` hold `len` numbers that are all to be replaced.
+pub fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    buffer.resize(len, 0.0);
+    buffer
+}
+
 impl Network {
     /// The network of `direction`.
     pub fn new(layout: &Layout, direction: Direction) -> Self {
         match layout.spec.parameterization {
-            Parameterization::Edge => Self::Edges(EdgeNetwork::new(layout, direction)),
+            Parameterization::Edge => Self::Edges(Box::new(EdgeNetwork::new(layout, direction))),
             Parameterization::StateAction => Self::StateAction(StateActionNetwork::new(layout, direction)),
         }
     }
@@ -96,7 +107,7 @@ impl Network {
         }
     }
 
-    /// Scores every edge of `choices` at `betas`, into `tape`.
+    /// Scores every edge of `choices` at `betas`, into `tape`; what is in `kept` is not projected again.
     ///
     /// # Panics
     /// When another network folded the weights, as in [`Self::backward`].
@@ -106,14 +117,24 @@ impl Network {
         values: &[f32],
         folded: &Folded,
         choices: (&Choices, &[f32]),
+        kept: Option<&Kept>,
         tape: &mut Tape,
     ) {
         match (self, folded) {
-            (Self::Edges(network), Folded::Edges(folded)) => network.forward(env, values, folded, choices, tape),
+            (Self::Edges(network), Folded::Edges(folded)) => network.forward(env, values, folded, choices, kept, tape),
             (Self::StateAction(network), Folded::StateAction(columns)) => {
                 network.forward(env, values, columns, choices, tape);
             }
             _ => unreachable!("a network folds its own weights"),
+        }
+    }
+
+    /// Keeps what the last pass projected.
+    pub fn keep(&self, choices: &Choices, tape: &Tape, kept: &mut Kept) {
+        if let Self::Edges(network) = self
+            && network.keeps()
+        {
+            kept.keep(choices.targets.states(), &tape.sides[TARGETS].projected);
         }
     }
 

@@ -1,7 +1,7 @@
 //! States as the positions of their ones, and the first layer on them: a sum of columns of the weight.
 
 use super::kernels::{self, transpose};
-use super::zeros;
+use super::{room, zeros};
 use crate::env::Environment;
 
 /// One-hot rows. Kept from call to call for its buffers.
@@ -37,13 +37,13 @@ impl OneHot {
 
     /// LeakyReLU(bias + Σ columns) per row, into `out`, `[rows, H]`.
     pub fn layer(&self, columns: &[f32], bias: &[f32], out: &mut Vec<f32>) {
-        let out = zeros(out, self.len() * bias.len());
+        let out = room(out, self.len() * bias.len());
         kernels::sum_columns(&self.ones, &self.offsets, columns, bias, out);
     }
 
     /// As [`Self::layer`], without the activation.
     pub fn linear(&self, columns: &[f32], bias: &[f32], out: &mut Vec<f32>) {
-        let out = zeros(out, self.len() * bias.len());
+        let out = room(out, self.len() * bias.len());
         kernels::sum_columns_linear(&self.ones, &self.offsets, columns, bias, out);
     }
 

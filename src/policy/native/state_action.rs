@@ -10,7 +10,7 @@ use super::matrix::{Matrix, MatrixMut};
 use super::mlp::Mlp;
 use super::one_hot;
 use super::steps::LogitGradient;
-use super::{Tape, zeros};
+use super::{Tape, room};
 use crate::env::{Environment, Sizes};
 use crate::policy::{Choices, Direction, Layout, PolicySpec};
 use std::ops::Range;
@@ -94,7 +94,7 @@ impl StateActionNetwork {
         let above = self.rest.forward(values, std::mem::take(&mut side.hidden));
         let mut outputs = [std::mem::take(&mut tape.scores), std::mem::take(&mut tape.offsets)];
         for (output, scores) in outputs.iter_mut().enumerate().take(self.spec.edge_outputs()) {
-            let scores = zeros(scores, choices.edges());
+            let scores = room(scores, choices.edges());
             for row in 0..choices.rows() {
                 for edge in choices.row(row) {
                     scores[edge] = above.output()[self.place(choices, row, edge, output)];

@@ -18,11 +18,15 @@ pub const CONDITIONINGS: [Conditioning; 5] = [
     Conditioning::LogitLayer,
 ];
 
-/// Odd sizes, so that the kernels' remainders are tested too.
+/// H and E with which weights are folded never, always, and for targets of P_F alone (`native/projection.rs`). Odd sizes, so
+/// that the kernels' remainders are tested too.
+const SIZES: [(usize, usize); 3] = [(21, 9), (21, 17), (31, 16)];
+
+/// Of the first sizes.
 pub fn small_spec(conditioning: Conditioning) -> PolicySpec {
     PolicySpec {
-        hidden: 21,
-        embed: 9,
+        hidden: SIZES[0].0,
+        embed: SIZES[0].1,
         beta_hidden: 5,
         thermometer_bins: 4,
         ..PolicySpec::published(conditioning)
@@ -118,7 +122,13 @@ pub fn every_spec() -> Vec<(Objective, PolicySpec)> {
                     layers: if edge_offset { 1 } else { 3 },
                     ..of_edges.clone()
                 };
-                specs.extend([of_edges, of_actions].map(|spec| (Objective::find(kind.name).unwrap(), spec)));
+                let of_edges = SIZES.map(|(hidden, embed)| PolicySpec {
+                    hidden,
+                    embed,
+                    ..of_edges.clone()
+                });
+                let all = of_edges.into_iter().chain([of_actions]);
+                specs.extend(all.map(|spec| (Objective::find(kind.name).unwrap(), spec)));
             }
         }
     }
