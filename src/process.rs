@@ -1,7 +1,7 @@
 //! What the programs share about being processes: how they are asked to stop. Nothing of what they do.
 
 use std::io::{Read, Write};
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -13,6 +13,9 @@ pub const BAD_INPUT: u8 = 2;
 
 /// Exit code of a program that was told twice to stop.
 const STOPPED_AT_ONCE: i32 = 130;
+
+/// Exit code of a program that ends because one that it started was killed: this and the signal, as shells have it.
+const KILLED: i32 = 128;
 
 /// Resolves when the process is asked to stop: SIGINT, SIGTERM, or, with `watch_stdin`, the end of standard input. A
 /// second signal ends the process at once.
@@ -108,9 +111,38 @@ pub fn thread_cpu_time() -> Duration {
 
 /// Prints an error with its causes on one line and says how to exit.
 pub fn report(error: &anyhow::Error, is_bad_input: bool) -> ExitCode {
+    report_as(error, if is_bad_input { BAD_INPUT } else { FAILED })
+}
+
+/// The same with an exit code of the caller's.
+pub fn report_as(error: &anyhow::Error, code: u8) -> ExitCode {
     // There is nobody left to tell when stderr is closed.
     let _ = writeln!(std::io::stderr(), "error: {}", format!("{error:#}").replace('\n', " "));
-    ExitCode::from(if is_bad_input { BAD_INPUT } else { FAILED })
+    ExitCode::from(code)
+}
+
+/// How a program that ends because of another one passes that one's end on: its exit code, or 128 and the signal.
+pub fn passed_on(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| signal_of(status).map(|signal| KILLED + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)
+}
+
+/// A program was killed, or passes on that one was: its own doing or not, another attempt may go well.
+pub fn was_killed(status: ExitStatus) -> bool {
+    let code = status.code();
+    code.is_none_or(|code| code > KILLED && code != STOPPED_AT_ONCE)
+}
+
+#[cfg(unix)]
+fn signal_of(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal_of(_: ExitStatus) -> Option<i32> {
+    None
 }
 
 fn stdin_closed() -> oneshot::Receiver<()> {
@@ -157,6 +189,23 @@ impl Signals {
     async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    #[test]
+    fn a_death_that_is_passed_on_is_known_for_one() {
+        let ended = |code: i32| ExitStatus::from_raw(code << 8);
+        let killed = ExitStatus::from_raw(9);
+        assert_eq!((passed_on(ended(2)), passed_on(killed)), (2, 137));
+        assert!(was_killed(killed) && was_killed(ended(137)));
+        for code in [0, 1, 2, STOPPED_AT_ONCE] {
+            assert!(!was_killed(ended(code)), "{code}");
         }
     }
 }

@@ -11,7 +11,6 @@
 mod events;
 #[path = "cluster/input.rs"]
 mod input;
-#[allow(dead_code, reason = "signals go through Slurm here")]
 #[path = "shared/processes.rs"]
 mod processes;
 #[path = "shared/replays.rs"]

@@ -2,6 +2,9 @@
 
 #[path = "programs/commands.rs"]
 mod commands;
+#[cfg(target_os = "linux")]
+#[path = "programs/crew.rs"]
+mod crew;
 #[path = "programs/data.rs"]
 mod data;
 #[path = "programs/experiment.rs"]

@@ -2,7 +2,9 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::time::Duration;
+use thermoflow::process::{BAD_INPUT, FAILED, passed_on};
 use thermoflow::protocol::address::{Address, AddressError};
 use thermoflow::protocol::secure::{KeyFileError, Refusal};
 use thermoflow_actors::Learner;
@@ -57,14 +59,41 @@ pub enum RelayError {
         /// What was seen of it last.
         last: String,
     },
+    /// No process of an actor.
+    #[error("an actor's process cannot be started or waited for")]
+    Process(#[source] io::Error),
+    /// An actor of its own ended badly.
+    #[error("actor {number} of the crew ended badly ({status}){}", after_colon(said))]
+    Actor {
+        /// Which.
+        number: u32,
+        /// How.
+        status: ExitStatus,
+        /// Its words on that.
+        said: Option<String>,
+    },
+    /// Actors of its own did not end.
+    #[error("{actors} actors of the crew did not end within {} seconds and were killed", within.as_secs())]
+    Stuck {
+        /// How many.
+        actors: usize,
+        /// How long they were waited for.
+        within: Duration,
+    },
+}
+
+fn after_colon(said: &Option<String>) -> String {
+    said.as_ref().map_or_else(String::new, |said| format!(": {said}"))
 }
 
 impl RelayError {
-    /// True when another attempt fails as well: what was given here is at fault.
-    pub fn is_hopeless(&self) -> bool {
+    /// The program's exit code: 2 when another attempt fails as well, because what was given here is at fault; an actor's own.
+    pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Address(_) | Self::Key(_) | Self::Bind { .. } | Self::Watch(_) | Self::KeyRefused { .. } => true,
-            Self::AddressFile(..) | Self::Refused { .. } | Self::GaveUp { .. } => false,
+            Self::Address(_) | Self::Key(_) | Self::Bind { .. } | Self::Watch(_) | Self::KeyRefused { .. } => BAD_INPUT,
+            Self::AddressFile(..) | Self::Refused { .. } | Self::GaveUp { .. } => FAILED,
+            Self::Process(_) | Self::Stuck { .. } => FAILED,
+            Self::Actor { status, .. } => passed_on(*status),
         }
     }
 }

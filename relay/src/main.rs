@@ -5,12 +5,14 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use thermoflow::console::sibling;
 use thermoflow::logging::{self, LogFormat};
-use thermoflow::process;
+use thermoflow::process::{self, FAILED};
 use thermoflow::protocol::address::Address;
+use thermoflow::protocol::relay::MAX_BRANCHES;
 use thermoflow::protocol::secure::{KEY_VARIABLE, KeySource};
 use thermoflow_actors::Learner;
-use thermoflow_relay::{RelayError, Settings, run};
+use thermoflow_relay::{CrewSettings, RelayError, Settings, run};
 use thermoflow_watch::Listen;
 
 /// Passes on what the actors of a node and the learner say to each other, over one connection: weights come to the node once.
@@ -45,6 +47,13 @@ struct Args {
     /// text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
+    /// Start so many actors on this node, which connect here and end with this program; when one ends badly, all do
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_BRANCHES as i64))]
+    crew: Option<u32>,
+    /// Arguments of each actor of the crew, which has the address and the key file already; {} at the end of one stands for
+    /// the actor's number, from 0
+    #[arg(last = true, requires = "crew", value_name = "ARGUMENT")]
+    actor: Vec<String>,
     /// Stop when standard input ends (set by programs that start this one)
     #[arg(long, hide = true)]
     watch_stdin: bool,
@@ -55,11 +64,14 @@ Examples:
   thermoflow-relay --connect tcp://learner.example:5555 --bind tcp://127.0.0.1:5556 --key-file ~/thermoflow.key
   thermoflow-actor --connect tcp://127.0.0.1:5556 --key-file ~/thermoflow.key
   thermoflow-relay --connect-file runs/a/address --address-file /tmp/relay --metrics-listen 9466
+  thermoflow-relay --connect-file runs/a/address --crew 16 -- --name node-7.{} --outbox /var/tmp/actor.{}
 
-It ends when the run is over, or when it is asked to: then its actors have 5 seconds to leave.
+It ends when the run is over, or when it is asked to: then its actors have 5 seconds to leave. With --crew it asks them, and
+waits until they have ended.
 
 Exit codes: 0 the run is over or it was asked to stop, 1 it failed, 2 it can never work like this: wrong usage, an address that
-cannot be listened on, a wrong key. RUST_LOG sets what is logged.";
+cannot be listened on, a wrong key. Where an actor of the crew ended badly it is that one's, or 128 and the signal. RUST_LOG sets
+what is logged.";
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -71,8 +83,8 @@ fn main() -> ExitCode {
     match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let is_bad_input = error.downcast_ref().is_some_and(RelayError::is_hopeless);
-            process::report(&error, is_bad_input)
+            let code = error.downcast_ref().map_or(FAILED, RelayError::exit_code);
+            process::report_as(&error, code)
         }
     }
 }
@@ -83,6 +95,12 @@ fn start(args: Args) -> anyhow::Result<()> {
         (None, Some(path)) => Learner::In(path),
         (None, None) => anyhow::bail!("--connect or --connect-file is needed"),
     };
+    let program = args.crew.map(|_| sibling::find("thermoflow-actor")).transpose()?;
+    let crew = args.crew.zip(program).map(|(actors, program)| CrewSettings {
+        program,
+        actors,
+        arguments: args.actor,
+    });
     let settings = Settings {
         learner,
         key: KeySource::given(args.key_file, std::env::var_os(KEY_VARIABLE)).map_err(RelayError::from)?,
@@ -90,6 +108,7 @@ fn start(args: Args) -> anyhow::Result<()> {
         address_file: args.address_file,
         give_up: Duration::from_secs(args.give_up_after),
         metrics: args.metrics_listen,
+        crew,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -2,6 +2,7 @@
 //!
 //! Invariant: actors are read only while the relay has room for what they say; TCP holds them back otherwise.
 
+use crate::crew::{Crew, CrewSettings};
 use crate::error::RelayError;
 use crate::watched::{self, Watched};
 use std::collections::HashMap;
@@ -47,12 +48,14 @@ pub struct Settings {
     pub give_up: Duration,
     /// Where Prometheus may ask for metrics.
     pub metrics: Option<Listen>,
+    /// Actors of its own.
+    pub crew: Option<CrewSettings>,
 }
 
-/// Passes on what actors and the learner say until the run is over or `shutdown` resolves.
+/// Passes on what actors and the learner say until the run is over, `shutdown` resolves, or its own actors have ended.
 ///
 /// # Errors
-/// What cannot be started, no learner for too long, or one that it cannot talk to.
+/// What cannot be started, no learner for too long, or one that it cannot talk to; an actor of its own that ended badly.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), RelayError> {
     let has_key = settings.key.is_some();
     settings.learner.check(has_key)?;
@@ -84,6 +87,10 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         process: std::process::id(),
     };
     let jitter = Stream::new(incarnation.0, Purpose::Bench, 0, 0);
+    let mut crew = match &settings.crew {
+        Some(crew) => Crew::start(crew, &address, settings.key.as_ref())?,
+        None => Crew::default(),
+    };
     let mut node = Node {
         relay: Relay::new(hello, settings.give_up, jitter, Duration::ZERO),
         learner: settings.learner.clone(),
@@ -97,7 +104,19 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         trunk: Traffic::default(),
         watched,
     };
-    end(node.run(shutdown).await, settings)
+    let exit = node.run(stop(shutdown, &mut crew)).await;
+    drop(node);
+    let ended = crew.end().await;
+    end(exit, settings).and(ended)
+}
+
+/// Resolves when the relay is to end, after its crew was asked to: their words pass through it.
+async fn stop(shutdown: impl Future<Output = ()>, crew: &mut Crew) {
+    tokio::select! {
+        () = shutdown => info!("asked to stop; its actors may leave first"),
+        () = crew.over() => {}
+    }
+    crew.stop();
 }
 
 fn end(exit: Exit, settings: Settings) -> Result<(), RelayError> {
@@ -145,7 +164,6 @@ impl Node {
                 incoming = self.router.next(), if self.relay.has_room() => self.incoming(incoming),
                 () = &mut shutdown, if !stopping => {
                     stopping = true;
-                    info!("asked to stop; its actors may leave first");
                     Some(Event::Stop)
                 }
                 () = until(due) => None,

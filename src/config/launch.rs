@@ -5,6 +5,7 @@ use super::check::Invalid;
 use super::kubernetes::{KubernetesConfig, RawKubernetes};
 use super::mirror::mirror;
 use super::resolved::RunConfig;
+use crate::protocol::relay::MAX_BRANCHES;
 use serde::{Deserialize, Serialize};
 
 /// Options of sbatch that `thermoflow launch` gives itself.
@@ -32,6 +33,7 @@ mirror! {
     RawLaunch {
         ledger: Option<bool>,
         port: Option<u16>,
+        actors_per_task: Option<u32>,
         slurm: RawSlurm,
         kubernetes: RawKubernetes,
     }
@@ -63,6 +65,8 @@ pub struct LaunchConfig {
     pub ledger: bool,
     /// The learner's port; 0: a free one (on Kubernetes: 5555).
     pub port: u16,
+    /// Actors that are started together, on one node and behind one relay; 1: each by itself, and no relay.
+    pub actors_per_task: u32,
     /// Under Slurm.
     pub slurm: SlurmConfig,
     /// On Kubernetes.
@@ -78,7 +82,7 @@ pub struct SlurmConfig {
     pub modules: Vec<String>,
     /// The learner's job.
     pub learner: JobConfig,
-    /// The job of each actor.
+    /// The job of each actor, or of each relay with its actors.
     pub actor: JobConfig,
 }
 
@@ -114,10 +118,12 @@ impl RawLaunch {
         for module in slurm.modules.iter().flatten() {
             word(&common("modules"), Some(module))?;
         }
-        let threads = [run.learner.threads, run.actor.threads];
+        let actors_per_task = actors_per_task(self.actors_per_task.unwrap_or(1))?;
+        let threads = [run.learner.threads, run.actor.threads * actors_per_task as usize];
         Ok(LaunchConfig {
             ledger: self.ledger.unwrap_or(false),
             port: self.port.unwrap_or(0),
+            actors_per_task,
             slurm: SlurmConfig {
                 account: slurm.account.clone(),
                 modules: slurm.modules.clone().unwrap_or_default(),
@@ -148,6 +154,17 @@ impl RawSlurm {
             gres: job.gres.clone(),
             extra,
         })
+    }
+}
+
+/// As many as a relay takes.
+fn actors_per_task(actors: u32) -> Result<u32, Invalid> {
+    match actors as usize {
+        1..=MAX_BRANCHES => Ok(actors),
+        _ => {
+            let allowed = format!("1 to {MAX_BRANCHES}");
+            Err(Invalid::value("launch.actors_per_task", actors, allowed))
+        }
     }
 }
 
@@ -225,6 +242,9 @@ extra = [\"--nice=5\"]
         assert_eq!(slurm.actor.partition.as_deref(), Some("cpu"));
         assert_eq!((slurm.actor.cpus, slurm.actor.time.as_deref()), (2, Some("12:00:00")));
         assert_eq!(slurm.actor.gres, None);
+        let together = launch(TEXT, "launch.actors_per_task=16").unwrap();
+        assert_eq!((together.actors_per_task, together.slurm.actor.cpus), (16, 32));
+        assert_eq!(together.slurm.learner, slurm.learner);
         assert!(load_to_launch(Path::new("none.toml"), &[], &RawConfig::default()).is_err());
     }
 
@@ -237,6 +257,8 @@ extra = [\"--nice=5\"]
             ("launch.slurm.actor.extra=[\"qos\"]", "launch.slurm.actor.extra"),
             ("launch.slurm.modules=[\"a;b'c\"]", "launch.slurm.modules"),
             ("launch.slurm.learner.cpus=0", "launch.slurm.learner.cpus"),
+            ("launch.actors_per_task=0", "launch.actors_per_task"),
+            ("launch.actors_per_task=1025", "launch.actors_per_task"),
             ("launch.kubernetes.actor.cpus=0", "launch.kubernetes.actor.cpus"),
             (
                 "launch.kubernetes.learner.memory=\"16 GB\"",

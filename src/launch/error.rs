@@ -32,6 +32,16 @@ pub enum LaunchError {
     /// A path that is no text, or holds what no script can.
     #[error("{0:?} cannot stand in a script: paths must be text without line ends")]
     Unwritable(PathBuf),
+    /// A number of actors that leaves a task half empty.
+    #[error("{actors} actors do not fill tasks of {per_task} (launch.actors_per_task): {nearest} would")]
+    Uneven {
+        /// Actors that were asked for.
+        actors: u32,
+        /// Actors in a task.
+        per_task: u32,
+        /// The nearest numbers that do.
+        nearest: String,
+    },
     /// What squeue printed.
     #[error("squeue printed a line that is not understood: {0:?}")]
     Queue(String),
@@ -40,6 +50,9 @@ pub enum LaunchError {
 impl LaunchError {
     /// The user can put it right in what they gave.
     pub fn is_bad_input(&self) -> bool {
-        matches!(self, Self::NotLaunched(_) | Self::Damaged { .. } | Self::Unwritable(_))
+        match self {
+            Self::NotLaunched(_) | Self::Damaged { .. } | Self::Unwritable(_) | Self::Uneven { .. } => true,
+            Self::Io { .. } | Self::Queue(_) => false,
+        }
     }
 }

@@ -8,14 +8,23 @@ use std::path::{Path, PathBuf};
 /// How long an actor looks for its learner, seconds: a learner that was put back into the queue comes back in its time.
 pub(super) const GIVE_UP_AFTER: u32 = 86_400;
 
+/// The flag that says so.
+const GIVE_UP: &str = "--give-up-after";
+
+/// What follows the number of a task in the names of its actors, if it has several: a relay puts the actor's number for the
+/// brackets.
+pub(super) const MEMBER: &str = ".{}";
+
 /// A word of a command line, or a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Word {
     /// The same in every task of a job.
     Text(String),
-    /// Followed by the number of the actor.
+    /// Followed by the number of the task.
     Numbered(String),
+    /// Followed by the number of the task and that of the actor in it.
+    Member(String),
 }
 
 impl Word {
@@ -24,6 +33,7 @@ impl Word {
         match self {
             Self::Text(text) => text.clone(),
             Self::Numbered(before) => format!("{before}{number}"),
+            Self::Member(before) => format!("{before}{number}{MEMBER}"),
         }
     }
 }
@@ -55,6 +65,8 @@ pub struct Programs {
     pub learner: PathBuf,
     /// `thermoflow-actor`.
     pub actor: PathBuf,
+    /// `thermoflow-relay`.
+    pub relay: PathBuf,
 }
 
 /// What a plan is made of.
@@ -109,9 +121,12 @@ pub struct Plan {
     /// The learner's port; 0: a free one.
     #[serde(default)]
     pub port: u16,
+    /// Actors in a task: one by itself, or several behind a relay.
+    #[serde(default = "one")]
+    pub actors_per_task: u32,
     /// The learner.
     pub learner: Job,
-    /// The actors; every one has a number.
+    /// The actors' tasks; every one has a number.
     pub actor: Job,
 }
 
@@ -129,6 +144,7 @@ impl Plan {
             modules: request.config.slurm.modules.clone(),
             key: request.key.clone(),
             port: request.config.port,
+            actors_per_task: request.config.actors_per_task,
             learner: learner(request)?,
             actor: actor(request)?,
         })
@@ -141,10 +157,15 @@ impl Plan {
         words
     }
 
-    /// The command that keeps an actor.
+    /// The command that keeps an actor, or a relay with its actors.
     pub(super) fn keep_actor(&self) -> Vec<String> {
         [self.keeper.as_str(), "launch", "keep"].map(str::to_owned).into()
     }
+}
+
+/// Plans of before there were relays in them.
+fn one() -> u32 {
+    1
 }
 
 /// The names that jobs of a launch have, the learner's first.
@@ -175,29 +196,50 @@ fn learner(request: &Request<'_>) -> Result<Job, LaunchError> {
 }
 
 fn actor(request: &Request<'_>) -> Result<Job, LaunchError> {
-    let paths = request.paths;
-    let numbered = |dir: PathBuf| Ok(Word::Numbered(text(&dir.join("actor-"))?));
-    let mut command: Vec<Word> = vec![Word::Text(text(&request.programs.actor)?)];
-    command.extend(["--name".into(), Word::Numbered("actor-".into())]);
-    command.extend(["--connect-file".into(), Word::Text(text(&paths.address())?)]);
-    command.extend(["--outbox".into(), numbered(paths.outboxes())?]);
-    command.extend(["--give-up-after".into(), Word::Text(GIVE_UP_AFTER.to_string())]);
-    if request.config.ledger {
-        command.extend(["--ledger".into(), numbered(paths.ledgers())?]);
-    }
-    if let Key::File(path) = request.key {
-        command.extend(["--key-file".into(), Word::Text(text(path)?)]);
-    }
-    if request.allow_programs {
-        command.push("--allow-programs".into());
-    }
+    let count = request.config.actors_per_task;
+    let own = own(request)?;
+    let command = if count == 1 {
+        [program(&request.programs.actor, request)?, own].concat()
+    } else {
+        let crew = ["--crew", &count.to_string(), "--", GIVE_UP, &GIVE_UP_AFTER.to_string()].map(Word::from);
+        [program(&request.programs.relay, request)?, crew.into(), own].concat()
+    };
     let [_, name] = names(request.id);
     Ok(Job {
         name,
         command,
-        log: numbered(paths.logs())?,
+        log: Word::Numbered(text(&request.paths.logs().join("actor-"))?),
         resources: request.config.slurm.actor.clone(),
     })
+}
+
+/// A program and how it finds the learner.
+fn program(path: &Path, request: &Request<'_>) -> Result<Vec<Word>, LaunchError> {
+    let mut words = vec![text(path)?, "--connect-file".into(), text(&request.paths.address())?];
+    words.extend([GIVE_UP.to_owned(), GIVE_UP_AFTER.to_string()]);
+    if let Key::File(path) = request.key {
+        words.extend(["--key-file".into(), text(path)?]);
+    }
+    Ok(words.into_iter().map(Word::Text).collect())
+}
+
+/// What every actor has for itself.
+fn own(request: &Request<'_>) -> Result<Vec<Word>, LaunchError> {
+    let paths = request.paths;
+    let numbered = match request.config.actors_per_task {
+        1 => Word::Numbered,
+        _ => Word::Member,
+    };
+    let within = |dir: PathBuf| text(&dir.join("actor-")).map(numbered);
+    let mut words = vec!["--name".into(), numbered("actor-".into())];
+    words.extend(["--outbox".into(), within(paths.outboxes())?]);
+    if request.config.ledger {
+        words.extend(["--ledger".into(), within(paths.ledgers())?]);
+    }
+    if request.allow_programs {
+        words.push("--allow-programs".into());
+    }
+    Ok(words)
 }
 
 /// A path as text that a script can hold.

@@ -24,7 +24,7 @@ const ENDED: [&str; 9] = [
 pub enum Who {
     /// The learner.
     Learner,
-    /// The actor of this number.
+    /// The actor of this number, or the relay with its actors: a task of the actors' job.
     Actor(u32),
 }
 
@@ -47,6 +47,14 @@ impl std::str::FromStr for Who {
             (_, Some(number)) => Ok(Self::Actor(number)),
             _ => Err(()),
         }
+    }
+}
+
+impl Who {
+    /// An actor of this name is part of it: `actor-3`, or where there are several in a task `actor-3.0` and so on.
+    pub fn has(self, actor: &str) -> bool {
+        let rest = actor.strip_prefix(&self.to_string());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A job as a batch script for Slurm.
 
+use super::job::MEMBER;
 use super::{Job, LaunchError, Plan, Word};
 use std::fmt::{self, Display};
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ impl Script {
         Self::new(plan, &plan.learner, None, &plan.keep_learner())
     }
 
-    /// The script of the actors with these numbers.
+    /// The script of the actors' tasks with these numbers.
     ///
     /// # Errors
     /// A path that cannot stand in a script.
@@ -74,7 +75,7 @@ impl Display for Script {
 fn options(plan: &Plan, job: &Job, numbers: Option<&[u32]>) -> Result<Vec<String>, LaunchError> {
     let log = match &job.log {
         Word::Text(text) => escape(text),
-        Word::Numbered(before) => format!("{}%a", escape(before)),
+        Word::Numbered(before) | Word::Member(before) => format!("{}%a", escape(before)),
     };
     let mut options = vec![
         format!("--job-name={}", job.name),
@@ -118,6 +119,7 @@ fn shell(word: &Word) -> Result<String, LaunchError> {
     Ok(match word {
         Word::Text(text) => quote(text)?,
         Word::Numbered(before) => format!("{}\"${NUMBER}\"", quote(before)?),
+        Word::Member(before) => format!("{}\"${NUMBER}\"{}", quote(before)?, quote(MEMBER)?),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::local::{End, Process, ProcessId, line};
 use super::queue::{Who, parse};
-use super::scale::{Change, change};
+use super::scale::{Change, change, tasks};
 use super::script::{Script, ranges};
 use super::{Key, LaunchError, LaunchPaths, Plan, Programs, Record, Request, Scheduler};
 use crate::config::{RawConfig, from_text_to_launch};
@@ -24,18 +24,26 @@ extra = [\"--qos=long\"]
 ";
 
 fn plan(run_dir: &str, gres: Option<&str>) -> Plan {
-    plan_of(&Scheduler::Slurm, run_dir, gres)
-}
-
-fn plan_of(scheduler: &Scheduler, run_dir: &str, gres: Option<&str>) -> Plan {
     let mut flags = RawConfig::default();
     flags.launch.slurm.learner.gres = gres.map(Into::into);
+    plan_of(&Scheduler::Slurm, run_dir, flags)
+}
+
+/// With sixteen actors in a task.
+fn crewed(scheduler: &Scheduler, run_dir: &str) -> Plan {
+    let mut flags = RawConfig::default();
+    flags.launch.actors_per_task = Some(16);
+    plan_of(scheduler, run_dir, flags)
+}
+
+fn plan_of(scheduler: &Scheduler, run_dir: &str, flags: RawConfig) -> Plan {
     let (_, config) = from_text_to_launch(Path::new("a.toml"), CONFIG, &[], &flags).unwrap();
     let bin = Path::new("/opt/tf/bin");
     let programs = Programs {
         thermoflow: bin.join("thermoflow"),
         learner: bin.join("thermoflow-learner"),
         actor: bin.join("thermoflow-actor"),
+        relay: bin.join("thermoflow-relay"),
     };
     let request = Request {
         id: "1a2b",
@@ -120,6 +128,78 @@ fn actors_are_an_array_each_with_its_own_outbox_and_no_part_of_the_learner_s_nee
 }
 
 #[test]
+fn a_task_of_several_actors_is_a_relay_that_starts_them() {
+    let script = Script::actors(&crewed(&Scheduler::Slurm, "/runs/50%"), &[0, 1]).unwrap();
+    let script = script.to_string();
+    for line in [
+        "--array=0-1",
+        "--cpus-per-task=16",
+        "--output='/runs/50%%/launch/logs/actor-%a'",
+    ] {
+        assert!(script.contains(&format!("#SBATCH {line}\n")), "{line} in {script}");
+    }
+    let words = words(&script);
+    let parts: Vec<&[String]> = words.split(|word| word == "--").collect();
+    let [_keep, relay, actor] = parts[..] else {
+        panic!("{words:?}")
+    };
+    let of_relay = [
+        "/opt/tf/bin/thermoflow-relay",
+        "--connect-file",
+        "/runs/50%/launch/address",
+        "--give-up-after",
+        "86400",
+        "--key-file",
+        "/home/me/it's a key",
+        "--crew",
+        "16",
+    ];
+    assert_eq!(relay, of_relay);
+    let of_actor = [
+        "--give-up-after",
+        "86400",
+        "--name",
+        "actor-$SLURM_ARRAY_TASK_ID.{}",
+        "--outbox",
+        "/runs/50%/launch/outbox/actor-$SLURM_ARRAY_TASK_ID.{}",
+        "--ledger",
+        "/runs/50%/launch/ledger/actor-$SLURM_ARRAY_TASK_ID.{}",
+        "--allow-programs",
+    ];
+    assert_eq!(actor, of_actor);
+}
+
+#[test]
+fn actors_fill_tasks_or_the_nearest_numbers_that_do_are_named() {
+    assert_eq!(
+        [tasks(32, 16), tasks(0, 16), tasks(5, 1)].map(Result::unwrap),
+        [2, 0, 5]
+    );
+    let refused = |actors| tasks(actors, 16).unwrap_err();
+    assert!(refused(20).is_bad_input());
+    assert_eq!(
+        refused(20).to_string(),
+        "20 actors do not fill tasks of 16 (launch.actors_per_task): 16 or 32 would"
+    );
+    assert!(refused(3).to_string().ends_with(": 16 would"));
+}
+
+#[test]
+fn actors_belong_to_the_task_whose_number_they_have() {
+    let names = [
+        "actor-1",
+        "actor-1.0",
+        "actor-1.15",
+        "actor-10",
+        "actor-10.1",
+        "learner",
+    ];
+    let of = |who: Who| names.into_iter().filter(|name| who.has(name)).collect::<Vec<_>>();
+    assert_eq!(of(Who::Actor(1)), names[..3]);
+    assert_eq!(of(Who::Actor(10)), names[3..5]);
+}
+
+#[test]
 fn numbers_are_written_as_ranges() {
     assert_eq!(ranges(&[3]), "3");
     assert_eq!(ranges(&[0, 1, 2, 4, 6, 7]), "0-2,4,6-7");
@@ -188,16 +268,21 @@ fn a_record_of_before_there_was_another_scheduler_is_slurm_s() {
     let record = Record::new("1a2b", Scheduler::Slurm, plan("/runs/a", None), 3);
     let mut json = serde_json::to_value(&record).unwrap();
     json.as_object_mut().unwrap().remove("scheduler");
-    json["plan"].as_object_mut().unwrap().remove("port");
+    for key in ["port", "actors_per_task"] {
+        json["plan"].as_object_mut().unwrap().remove(key).unwrap();
+    }
     std::fs::write(paths.record(), json.to_string()).unwrap();
-    assert_eq!(Record::read(&paths).unwrap().scheduler, Scheduler::Slurm);
+    let read = Record::read(&paths).unwrap();
+    assert_eq!((read.scheduler, read.plan.actors_per_task), (Scheduler::Slurm, 1));
 }
 
 #[test]
 fn processes_of_one_machine_have_keepers_and_stay_on_loopback() {
     let paths = LaunchPaths::new("/runs/a b");
-    let plan = plan_of(&Scheduler::Local { host: "here".into() }, "/runs/a b", None);
-    let words = |who| shlex::split(&line(&plan, &paths, who).unwrap()).unwrap();
+    let scheduler = Scheduler::Local { host: "here".into() };
+    let plan = plan_of(&scheduler, "/runs/a b", RawConfig::default());
+    let words_of = |plan, who| shlex::split(&line(plan, &paths, who).unwrap()).unwrap();
+    let words = |who| words_of(&plan, who);
     let learner = words(Who::Learner);
     assert_eq!(after(&learner, "--bind"), "tcp://127.0.0.1:5555");
     assert_eq!(after(&learner, "--process"), "/runs/a b/launch/processes/learner.json");
@@ -206,6 +291,10 @@ fn processes_of_one_machine_have_keepers_and_stay_on_loopback() {
     assert_eq!(after(&actor, "--outbox"), "/runs/a b/launch/outbox/actor-3");
     assert!(!actor.contains(&"--resume-if".into()));
     assert_eq!(actor[actor.len() - 2..], [">>/runs/a b/launch/logs/actor-3", "2>&1"]);
+    let crew = words_of(&crewed(&scheduler, "/runs/a b"), Who::Actor(3));
+    assert_eq!(after(&crew, "--crew"), "16");
+    assert_eq!(after(&crew, "--process"), "/runs/a b/launch/processes/actor-3.json");
+    assert_eq!(after(&crew, "--outbox"), "/runs/a b/launch/outbox/actor-3.{}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What happens to a run on a cluster in its life.
 
-use super::processes::wait_until;
+use super::processes::{signal, wait_until};
 use super::run::{Run, good};
 use super::slurm::Slurm;
 
@@ -87,6 +87,39 @@ fn a_run_grows_from_two_to_six_actors_and_shrinks_again() {
     let late = run.launch(&["scale", run.dir.to_str().unwrap(), "--actors", "3"]);
     assert_eq!(late.status.code(), Some(2), "{late:?}");
     assert_eq!(slurm.queue(), "");
+}
+
+#[test]
+fn a_task_is_a_relay_with_its_actors_and_comes_back_when_one_of_them_is_killed() {
+    let Some(slurm) = Slurm::start() else { return };
+    let run = Run::new(&slurm);
+    let together = ["--actors", "4", "--actors-per-task", "2", "--no-probe"];
+    good(run.launch(&run.arguments(&together)));
+    let crews = ["actor-0.0", "actor-0.1", "actor-1.0", "actor-1.1"];
+    run.each_delivers(&crews);
+    assert!(run.does("status", &[]).contains("4 of 4 actors"));
+    assert_eq!(
+        slurm.queue().matches("-actor").count(),
+        2,
+        "two tasks: {}",
+        slurm.queue()
+    );
+
+    signal("-KILL", run.process("actor-1.0"));
+    wait_until("the whole task to wait", || run.node("actor-1").is_none());
+    run.each_delivers(&crews);
+    let logs = run.does("logs", &["actor-1", "-n", "1000"]);
+    assert!(
+        logs.contains("of the crew ended badly") && logs.contains("back into the queue"),
+        "{logs}"
+    );
+
+    run.does("scale", &["--actors", "2"]);
+    wait_until("a crew to be gone", || slurm.queue().matches("-actor").count() == 1);
+    run.each_delivers(&crews[..2]);
+    run.does("stop", &[]);
+    assert_eq!(slurm.queue(), "");
+    assert!(run.account() > 0);
 }
 
 #[test]

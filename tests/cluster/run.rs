@@ -87,10 +87,31 @@ impl<'a> Run<'a> {
     /// Waits until actors of these numbers have each delivered more.
     pub fn delivers(&self, numbers: impl IntoIterator<Item = u32>) {
         for number in numbers {
-            let name = format!("actor-{number}");
-            let at = self.rows_of(&name);
-            wait_until(&format!("{name} to deliver"), || self.rows_of(&name) > at);
+            self.each_delivers(&[&format!("actor-{number}")]);
         }
+    }
+
+    /// The same for actors of these names.
+    pub fn each_delivers(&self, names: &[&str]) {
+        for name in names {
+            let at = self.rows_of(name);
+            wait_until(&format!("{name} to deliver"), || self.rows_of(name) > at);
+        }
+    }
+
+    /// The process of an actor of this name, wherever it runs: all nodes are this machine.
+    pub fn process(&self, name: &str) -> u32 {
+        let named = format!("--name\0{name}\0");
+        let is_it = |pid: &u32| {
+            let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let program = words.split('\0').next().unwrap_or_default();
+            program.ends_with("thermoflow-actor")
+                && words.contains(&named)
+                && words.contains(self.dir.to_str().unwrap())
+        };
+        let entries = std::fs::read_dir("/proc").unwrap();
+        let mut pids = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        pids.find(is_it).unwrap()
     }
 
     pub fn round(&self) -> u64 {

@@ -57,6 +57,18 @@ fn what_cannot_be_written_is_refused_before_anything_is() {
         &["--dry-run", "--image", "tf:1", "--namespace", "Lab"],
         &["\"Lab\"", "RFC 1123"],
     );
+    refused(
+        &[
+            "--dry-run",
+            "--image",
+            "tf:1",
+            "--actors-per-task",
+            "2",
+            "--actors",
+            "3",
+        ],
+        &["launch.actors_per_task", "2 or 4 would"],
+    );
     let no_memory = "launch.kubernetes.actor.memory=\"much\"";
     refused(
         &["--dry-run", "--image", "tf:1", "--set", no_memory],

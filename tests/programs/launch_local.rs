@@ -1,7 +1,7 @@
 //! Runs in the background of this machine: launched, watched, killed in part, scaled, stopped, resumed.
 
 use super::processes::{error_line, signal, wait_until};
-use super::train::config;
+use super::train::{children, config};
 use super::{output, replays, thermoflow};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -171,6 +171,43 @@ fn a_run_in_the_background_outlives_a_killed_actor_scaling_and_a_resume() {
 fn checkpoint_of(run: &Path) -> u64 {
     let latest = checkpoint::latest(run).unwrap().expect("a checkpoint");
     latest.checkpoint.trainer.round
+}
+
+#[test]
+fn relays_with_their_actors_are_scaled_lost_and_stopped_as_one() {
+    let run = Run::new();
+    let together = ["--actors-per-task", "2"];
+    refused(
+        run.local(&[&together[..], &["--actors", "3"]].concat()),
+        "3 actors do not fill tasks of 2 (launch.actors_per_task): 2 or 4 would",
+    );
+    let shown = good(run.local(&[&together[..], &["--dry-run"]].concat()));
+    assert_eq!(shown.matches(" --crew 2 -- ").count(), 2, "{shown}");
+    assert!(!run.dir.exists());
+    good(run.local(&together));
+    run.delivers(&["actor-0.0", "actor-0.1", "actor-1.0", "actor-1.1"]);
+    assert!(run.does("status", &[]).contains("4 of 4 actors"));
+    wait_until("a rate", || {
+        run.program("actor-1")["rate"].as_f64().is_some_and(|rate| rate > 0.0)
+    });
+
+    let actors = children(pid(&run.program("actor-1")), "thermoflow-actor");
+    assert_eq!(actors.len(), 2);
+    signal("-KILL", actors[0]);
+    wait_until("the crew to end", || run.program("actor-1")["state"] == "FAILED");
+    assert_eq!(run.program("actor-1")["reason"], "exit code 137");
+    assert!(run.does("status", &[]).contains("2 of 4 actors"));
+    assert!(run.does("logs", &["actor-1"]).contains("of the crew ended badly"));
+    refused(run.launch(&["scale", run.path(), "--actors", "5"]), ": 4 or 6 would");
+    assert!(run.does("scale", &["--actors", "4"]).contains("4 actors: 2 more"));
+    run.delivers(&["actor-1.0", "actor-1.1"]);
+    run.does("scale", &["--actors", "2"]);
+    assert_eq!(run.live(), ["learner", "actor-0"]);
+
+    run.does("stop", &[]);
+    assert_eq!(run.live(), Vec::<String>::new());
+    assert_eq!(run.program("actor-0")["state"], "COMPLETED");
+    assert!(replays::account(&run.dir) > 0);
 }
 
 #[test]

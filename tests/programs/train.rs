@@ -52,13 +52,13 @@ pub(super) fn comparable(run: &Path) -> Vec<MetricsRow> {
 }
 
 /// Child processes of `pid`, by the name of their program.
-fn children(pid: u32, program: &str) -> Vec<u32> {
+pub(super) fn children(pid: u32, program: &str) -> Vec<u32> {
     let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
     pids.filter(|pid| command_line(*pid).contains(program)).collect()
 }
 
-fn command_line(pid: u32) -> String {
+pub(super) fn command_line(pid: u32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 use thermoflow::launch::queue::{Task, Who};
-use thermoflow::launch::scale::change;
+use thermoflow::launch::scale::{change, tasks};
 use thermoflow::launch::{Key, LaunchPaths, Record};
 use thermoflow::lock;
 use thermoflow::protocol::secure::{KEY_VARIABLE, KeySource};
@@ -20,7 +20,7 @@ const DELIVER_WITHIN: Duration = Duration::from_secs(120);
 pub struct ScaleArgs {
     /// Run directory
     run: PathBuf,
-    /// Actors that there should be
+    /// Actors that there should be; with launch.actors_per_task a multiple of it
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     actors: u32,
 }
@@ -31,15 +31,17 @@ impl ScaleArgs {
         Record::read(&paths)?;
         let _lock = lock::take(&paths.lock())?;
         let mut record = Record::read(&paths)?;
+        let per_task = record.plan.actors_per_task;
+        let wanted = tasks(self.actors, per_task)?;
         let change = {
             let queue = queue::of(&record, &paths)?;
             queue::refuse_too_many(&*queue, self.actors)?;
-            let tasks = queue.tasks()?;
-            if !tasks.get(&Who::Learner).is_some_and(Task::is_live) {
+            let known = queue.tasks()?;
+            if !known.get(&Who::Learner).is_some_and(Task::is_live) {
                 let advice = "`thermoflow launch … CONFIG --run-dir … --resume` goes on with it";
                 return Err(BadInput(format!("{} has no learner: {advice}", self.run.display())).into());
             }
-            let change = change(&live_actors(&tasks), self.actors);
+            let change = change(&live_actors(&known), wanted);
             if !change.start.is_empty() {
                 check_key(&record.plan.key)?;
                 queue.start_actors(&change.start)?;
@@ -51,7 +53,7 @@ impl ScaleArgs {
         };
         record.actors = self.actors;
         record.write(&paths)?;
-        let (more, fewer) = (change.start.len(), change.stop.len());
+        let [more, fewer] = [change.start, change.stop].map(|numbers| numbers.len() * per_task as usize);
         Ok(writeln!(out, "{} actors: {more} more, {fewer} stopped", self.actors)?)
     }
 }
@@ -72,6 +74,7 @@ fn check_key(key: &Key) -> anyhow::Result<()> {
     .into())
 }
 
+/// The numbers of their tasks.
 fn live_actors(tasks: &Tasks) -> BTreeSet<u32> {
     let live = tasks.iter().filter(|(_, task)| task.is_live());
     live.filter_map(|(who, _)| match who {

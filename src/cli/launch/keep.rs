@@ -11,11 +11,12 @@ use anyhow::Context;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use thermoflow::launch::kubernetes::ASKED;
+use thermoflow::process::was_killed;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-/// A program that was killed (out of memory, a crash) comes back so many times.
+/// A program that was killed (out of memory, a crash), or one of its own, comes back so many times.
 const LIVES: u32 = 5;
 
 /// Runs a program within a job
@@ -94,10 +95,12 @@ impl Args {
     fn start(&self) -> anyhow::Result<Child> {
         let (program, arguments) = self.command.split_first().context("no program")?;
         let mut command = Command::new(program);
-        command.args(arguments).arg("--watch-stdin").stdin(Stdio::piped());
+        // First: what follows a `--` is meant for somebody else.
+        command.arg("--watch-stdin").stdin(Stdio::piped());
         if self.resume_if.as_ref().is_some_and(|path| path.exists()) {
             command.arg("--resume");
         }
+        command.args(arguments);
         if let Some(host) = slurm::variable("SLURMD_NODENAME") {
             info!(node = host, job = this_job(), "starting {program}");
         }
@@ -107,11 +110,10 @@ impl Args {
 
 /// Puts this job back into the queue where its program is still wanted.
 fn put_back(end: End, status: ExitStatus) -> anyhow::Result<()> {
-    let killed = status.code().is_none();
     let lives = slurm::variable("SLURM_RESTART_COUNT").and_then(|count| count.parse().ok());
     let again = match end {
         End::Interrupted => true,
-        End::Own => killed && lives.unwrap_or(0) < LIVES,
+        End::Own => was_killed(status) && lives.unwrap_or(0) < LIVES,
         End::Stopped | End::Terminated => false,
     };
     if let Some(job) = this_job().filter(|_| again) {

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use thermoflow::config::{LaunchConfig, RawConfig, RunConfig};
 use thermoflow::launch::kubernetes::{KeySecret, PORT, Request, manifests};
+use thermoflow::launch::scale::tasks;
 use thermoflow::protocol::secure::{KEY_VARIABLE, KeySource};
 use tracing::warn;
 
@@ -60,7 +61,8 @@ impl Args {
             name: &name,
             image,
             port: if launch.port == 0 { PORT } else { launch.port },
-            actors: self.what.actors,
+            pods: tasks(self.what.actors(&launch), launch.actors_per_task)?,
+            actors_per_pod: launch.actors_per_task,
             run: &run.to_toml(),
             key: &self.key()?,
             allow_programs: run.task.oracle.is_some(),

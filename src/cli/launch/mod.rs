@@ -19,6 +19,8 @@ Examples:
   thermoflow launch local configs/tfbind8.toml --run-dir runs/a --actors 2      in the background, on this machine
   thermoflow launch slurm configs/tfbind8.toml --run-dir /shared/runs/a --actors 20 --key-file ~/thermoflow.key --dry-run
   thermoflow launch slurm configs/tfbind8.toml --run-dir /shared/runs/a --actors 20 --key-file ~/thermoflow.key
+  thermoflow launch slurm configs/tfbind8.toml --run-dir /shared/runs/b --actors 9600 --actors-per-task 32 --key-file ~/thermoflow.key
+                                                    300 nodes with 32 actors behind a relay each
   thermoflow launch kubernetes configs/tfbind8.toml --dry-run --image registry.example/thermoflow:1 --key-secret thermoflow
   thermoflow launch status /shared/runs/a           who runs where, and how training goes
   thermoflow launch logs /shared/runs/a learner     last words

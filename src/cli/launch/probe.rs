@@ -50,7 +50,7 @@ impl Args {
         if let Some(path) = &self.key_file {
             files::read(path).with_context(|| format!("{host} cannot use the key: copy the file there with scp -p"))?;
         }
-        for program in ["thermoflow-learner", "thermoflow-actor"] {
+        for program in ["thermoflow-learner", "thermoflow-actor", "thermoflow-relay"] {
             sibling::find(program).with_context(|| format!("on {host}"))?;
         }
         if let Some(port) = self.listen {

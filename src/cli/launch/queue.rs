@@ -16,8 +16,8 @@ pub trait Queue {
     /// Most actors that make sense there.
     fn most_actors(&self) -> u32;
 
-    /// What a launch with actors of these numbers would start, for people and shells to read.
-    fn preview(&self, actors: &[u32]) -> anyhow::Result<String>;
+    /// What a launch with actors' tasks of these numbers would start, for people and shells to read.
+    fn preview(&self, tasks: &[u32]) -> anyhow::Result<String>;
 
     /// Looks whether it is there and knows what the run asks for. Nothing is started or written.
     fn check(&self) -> anyhow::Result<()>;
@@ -28,7 +28,7 @@ pub trait Queue {
     /// Starts the learner; after an error it is not running.
     fn start_learner(&self) -> anyhow::Result<()>;
 
-    /// Starts actors; after an error none of them is running.
+    /// Starts the actors of these tasks; after an error none of them is running.
     fn start_actors(&self, numbers: &[u32]) -> anyhow::Result<()>;
 
     /// What a launch says that went well.

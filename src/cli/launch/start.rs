@@ -9,6 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use thermoflow::config::{self, LaunchConfig, Mode, RawConfig, RunConfig};
+use thermoflow::launch::scale::tasks;
 use thermoflow::launch::{Key, LaunchPaths, Plan, Programs, Record, Request, Scheduler};
 use thermoflow::lock;
 use thermoflow::protocol::secure::{KEY_VARIABLE, KeySource};
@@ -20,9 +21,12 @@ use thermoflow::task::Task;
 pub struct What {
     #[command(flatten)]
     pub source: Source,
-    /// Actors
-    #[arg(long, default_value_t = 2, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub actors: u32,
+    /// Actors [default: those of two tasks]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    actors: Option<u32>,
+    /// Actors in a task; more than 1 share a node and one connection, by a relay [default: launch.actors_per_task, else 1]
+    #[arg(long, value_name = "N")]
+    actors_per_task: Option<u32>,
     /// Rounds in all
     #[arg(long)]
     rounds: Option<u64>,
@@ -64,6 +68,7 @@ impl What {
     /// line.
     pub fn load(&self, mut flags: RawConfig) -> anyhow::Result<(RunConfig, LaunchConfig)> {
         (flags.seed, flags.train.rounds) = (self.seed, self.rounds);
+        flags.launch.actors_per_task = self.actors_per_task;
         let (mut run, launch) = config::load_to_launch(&self.source.file, &self.source.sets, &flags)?;
         Task::load(&run.task).with_context(|| format!("task of {}", self.source.file.display()))?;
         if run.train.mode == Mode::Offline {
@@ -80,16 +85,22 @@ impl What {
         }
         Ok((run, launch))
     }
+
+    /// Actors in all.
+    pub fn actors(&self, launch: &LaunchConfig) -> u32 {
+        self.actors.unwrap_or(2 * launch.actors_per_task)
+    }
 }
 
 impl Launch<'_> {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
         let id = format!("{:08x}", rand::random::<u32>());
         let plan = self.plan(&id, &self.key()?)?;
-        let record = Record::new(&id, self.scheduler.clone(), plan, self.what.actors);
+        let actors = self.what.actors(&self.config);
+        let numbers: Vec<u32> = (0..tasks(actors, plan.actors_per_task)?).collect();
+        let record = Record::new(&id, self.scheduler.clone(), plan, actors);
         let queue = queue::of(&record, &self.paths)?;
-        queue::refuse_too_many(&*queue, self.what.actors)?;
-        let numbers: Vec<u32> = (0..self.what.actors).collect();
+        queue::refuse_too_many(&*queue, actors)?;
         if self.how.dry_run {
             write!(out, "{}", queue.preview(&numbers)?)?;
             return Ok(());
@@ -109,7 +120,7 @@ impl Launch<'_> {
             }
             return Err(error);
         }
-        tell(&self.paths, self.what.actors, &*queue, out)
+        tell(&self.paths, actors, &*queue, out)
     }
 
     fn start(&self, record: &Record, queue: &dyn Queue, numbers: &[u32]) -> anyhow::Result<()> {
@@ -149,6 +160,7 @@ impl Launch<'_> {
             thermoflow: std::env::current_exe().context("the place of this program is not known")?,
             learner: sibling::find("thermoflow-learner")?,
             actor: sibling::find("thermoflow-actor")?,
+            relay: sibling::find("thermoflow-relay")?,
         };
         let request = Request {
             id,

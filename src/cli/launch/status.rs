@@ -41,6 +41,8 @@ struct Status {
 #[derive(Debug, Serialize)]
 struct Program {
     name: String,
+    /// Actors in it.
+    actors: u32,
     job: String,
     state: String,
     live: bool,
@@ -53,8 +55,12 @@ struct Program {
 }
 
 impl Program {
-    fn new(who: Who, task: Task, paths: &LaunchPaths, progress: Option<&MetricsRow>) -> Self {
+    fn new(who: Who, task: Task, record: &Record, paths: &LaunchPaths, progress: Option<&MetricsRow>) -> Self {
         Self {
+            actors: match who {
+                Who::Learner => 0,
+                Who::Actor(_) => record.plan.actors_per_task,
+            },
             rate: rate(who, progress).filter(|_| task.is_live()),
             name: who.to_string(),
             live: task.is_live(),
@@ -80,14 +86,15 @@ impl Args {
             Vec::new()
         };
         let progress = rows.into_iter().next_back();
-        let programs = tasks.map(|(who, task)| Program::new(who, task, &paths, progress.as_ref()));
+        let programs = tasks.map(|(who, task)| Program::new(who, task, &record, &paths, progress.as_ref()));
+        let programs = programs.collect();
         let config = RunRecord::read(&self.run).ok().map(|run| run.config);
         let status = Status {
             advice: config.and_then(|config| train::advice(&config, &self.run)),
             run: self.run,
             id: record.id,
             actors: record.actors,
-            programs: programs.collect(),
+            programs,
             progress,
         };
         if self.json {
@@ -99,15 +106,12 @@ impl Args {
 
 impl Status {
     fn print(&self, out: &mut Output) -> anyhow::Result<()> {
-        let live = self
-            .programs
-            .iter()
-            .filter(|program| program.live && program.name != "learner");
+        let live = self.programs.iter().filter(|program| program.live);
+        let there: u32 = live.map(|program| program.actors).sum();
         writeln!(
             out,
-            "{}: {} of {} actors are there",
+            "{}: {there} of {} actors are there",
             self.run.display(),
-            live.count(),
             self.actors
         )?;
         if let Some(row) = &self.progress {
@@ -149,6 +153,7 @@ fn rate(who: Who, progress: Option<&MetricsRow>) -> Option<f64> {
         return row.trajectories_per_second;
     }
     // An actor that was started again is another of the same name; the one that is heard counts.
-    let mut actors = row.actors.iter().filter(|actor| actor.name == who.to_string());
-    actors.find(|actor| actor.present)?.trajectories_per_second
+    let actors = row.actors.iter().filter(|actor| actor.present && who.has(&actor.name));
+    let rates = actors.filter_map(|actor| actor.trajectories_per_second);
+    rates.reduce(|sum, rate| sum + rate)
 }

@@ -71,8 +71,10 @@ pub struct Request<'a> {
     pub image: &'a str,
     /// The learner's port.
     pub port: u16,
-    /// Actors.
-    pub actors: u32,
+    /// Pods of actors.
+    pub pods: u32,
+    /// Actors in each: one by itself, or several behind a relay.
+    pub actors_per_pod: u32,
     /// The run's configuration, as TOML.
     pub run: &'a str,
     /// The key.

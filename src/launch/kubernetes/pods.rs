@@ -6,7 +6,7 @@
 use super::Request;
 use super::objects::{CONFIG_ENTRY, Part, labels, metadata, name, secret_name};
 use crate::config::PodConfig;
-use crate::launch::job::GIVE_UP_AFTER;
+use crate::launch::job::{GIVE_UP_AFTER, MEMBER};
 use k8s_openapi::api::batch::v1::{
     Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern,
     PodFailurePolicyRule,
@@ -87,8 +87,15 @@ pub(super) fn learner(request: &Request<'_>) -> Job {
 pub(super) fn actors(request: &Request<'_>) -> Job {
     let connect = format!("tcp://{}:{}", name(request, Part::Learner), request.port);
     let (number, give_up) = (format!("actor-$({NUMBER})"), GIVE_UP_AFTER.to_string());
-    let mut program = vec!["thermoflow-actor", "--name", &number, "--connect", &connect];
-    program.extend(["--give-up-after", &give_up]);
+    let (crew, member) = (request.actors_per_pod.to_string(), format!("{number}{MEMBER}"));
+    let finds = ["--connect", &connect, "--give-up-after", &give_up];
+    let mut program = match request.actors_per_pod {
+        1 => [&["thermoflow-actor"][..], &finds, &["--name", &number]].concat(),
+        _ => {
+            let own = ["--crew", &crew, "--", "--give-up-after", &give_up, "--name", &member];
+            [&["thermoflow-relay"][..], &finds, &own].concat()
+        }
+    };
     if request.allow_programs {
         program.push("--allow-programs");
     }
@@ -105,12 +112,12 @@ pub(super) fn actors(request: &Request<'_>) -> Job {
         }),
         ..EnvVar::default()
     }]);
-    let count = i32::try_from(request.actors).unwrap_or(i32::MAX);
+    let count = i32::try_from(request.pods).unwrap_or(i32::MAX);
     let spec = JobSpec {
         completion_mode: Some("Indexed".into()),
         completions: Some(count),
         parallelism: Some(count),
-        // By index: that one actor fails again and again ends none of the others.
+        // By index: that one pod fails again and again ends none of the others.
         backoff_limit_per_index: Some(LIVES),
         pod_failure_policy: Some(failures("FailIndex")),
         template: template(request, Part::Actor, container, Vec::new()),
@@ -196,7 +203,9 @@ fn container(request: &Request<'_>, part: Part, keep: &[String], program: &[Stri
     };
     let keeper = ["thermoflow", "launch", "keep", "--in-pod"].map(str::to_owned);
     let key = ["--key-file".to_owned(), format!("{KEY_DIR}/{}", super::KEY_ENTRY)];
-    let command = [&keeper[..], keep, &["--".to_owned()], program, &key].concat();
+    // The key before its arguments, some of which may be meant for others.
+    let (program, arguments) = program.split_at(1);
+    let command = [&keeper[..], keep, &["--".to_owned()], program, &key, arguments].concat();
     Container {
         name: kind.into(),
         image: Some(request.image.into()),

@@ -39,7 +39,8 @@ fn written<'a>(config: &'a KubernetesConfig, change: impl FnOnce(&mut Request<'a
         name: "on",
         image: "registry.example:5000/tf:1",
         port: 5555,
-        actors: 4,
+        pods: 4,
+        actors_per_pod: 1,
         run: "seed = 1\n\n[task]\nname = \"tfbind8\" # \t: odd\n",
         key: &KEY,
         allow_programs: false,
@@ -201,6 +202,22 @@ fn actors_are_an_indexed_job_and_each_job_knows_what_a_pod_s_end_means() {
         (limits["nvidia.com/gpu"].0.as_str(), limits["memory"].0.as_str()),
         ("1", "16Gi")
     );
+}
+
+#[test]
+fn a_pod_of_several_actors_is_a_relay_that_has_the_key() {
+    let several = |request: &mut Request<'_>| (request.actors_per_pod, request.allow_programs) = (16, true);
+    let (_, spec) = pod(&written(&config(), several).unwrap(), "tf-on-actor");
+    let (_, command) = container(&spec);
+    let parts: Vec<&[&str]> = command.split(|word| *word == "--").collect();
+    let [_keep, relay, actor] = parts[..] else {
+        panic!("{command:?}")
+    };
+    assert_eq!(relay[..2], ["thermoflow-relay", "--key-file"]);
+    assert_eq!(after(relay, "--connect"), "tcp://tf-on-learner:5555");
+    assert_eq!(after(relay, "--crew"), "16");
+    assert_eq!(after(actor, "--name"), "actor-$(ACTOR_NUMBER).{}");
+    assert!(actor.contains(&"--allow-programs") && !actor.contains(&"--key-file"));
 }
 
 #[test]

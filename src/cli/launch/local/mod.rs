@@ -161,13 +161,13 @@ impl Queue for Local<'_> {
         512
     }
 
-    fn preview(&self, actors: &[u32]) -> anyhow::Result<String> {
+    fn preview(&self, tasks: &[u32]) -> anyhow::Result<String> {
         let mut text = format!(
             "# In {}; each waits for a line on its standard input.\n",
             self.plan.working_dir
         );
-        let actors = actors.iter().map(|number| Who::Actor(*number));
-        for who in [Who::Learner].into_iter().chain(actors) {
+        let tasks = tasks.iter().map(|number| Who::Actor(*number));
+        for who in [Who::Learner].into_iter().chain(tasks) {
             text += &local::line(self.plan, self.paths, who)?;
             text += "\n";
         }

@@ -89,10 +89,10 @@ impl Queue for Slurm<'_> {
         100_000
     }
 
-    fn preview(&self, actors: &[u32]) -> anyhow::Result<String> {
+    fn preview(&self, tasks: &[u32]) -> anyhow::Result<String> {
         let scripts = [
             ("learner", Script::learner(self.plan)?),
-            ("actors", Script::actors(self.plan, actors)?),
+            ("actors", Script::actors(self.plan, tasks)?),
         ];
         let shown = scripts.map(|(kind, script)| {
             let path = self.paths.script(kind);
@@ -119,7 +119,13 @@ impl Queue for Slurm<'_> {
 
     fn launched(&self, actors: u32) -> String {
         let [learner, actor] = &self.names;
-        format!("Submitted {learner} and {actors} of {actor}")
+        match self.plan.actors_per_task {
+            1 => format!("Submitted {learner} and {actors} of {actor}"),
+            many => format!(
+                "Submitted {learner} and {} of {actor}, {many} actors each",
+                actors / many
+            ),
+        }
     }
 
     fn tasks(&self) -> anyhow::Result<Tasks> {
