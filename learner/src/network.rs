@@ -232,9 +232,10 @@ impl Network {
     }
 
     fn tick(&mut self) {
-        if self.held_back.is_none() {
-            self.handle(FleetEvent::Tick);
-        }
+        self.handle(match self.held_back {
+            None => FleetEvent::Tick,
+            Some(_) => FleetEvent::HeldBack,
+        });
         let mut report = self.fleet.report(self.started.elapsed());
         let present = report.actors.iter().filter(|actor| actor.present).count();
         if present != self.present {

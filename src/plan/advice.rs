@@ -1,7 +1,9 @@
 //! What limits a run, and which setting to change: from what a simulation or a run's metrics say. No run is changed here.
 
+mod changes;
+
 use super::{Prediction, Scenario};
-use crate::config::{Mode, RunConfig};
+use crate::config::RunConfig;
 use crate::metrics::{MetricsRow, WaitingFor};
 use serde::Serialize;
 use std::fmt;
@@ -84,6 +86,8 @@ impl fmt::Display for Limit {
 pub struct Readings {
     /// Actors that work.
     pub actors: usize,
+    /// Actors are known to be behind relays.
+    pub relays: bool,
     /// How busy the training thread is. Of a run it is known only whether it waits or others wait for it.
     pub training: f64,
     /// How busy the replay is.
@@ -117,6 +121,7 @@ impl Readings {
         let alone = scenario.nodes > 1;
         Self {
             actors: scenario.actors,
+            relays: scenario.relays,
             training: learner.training,
             ingest: learner.ingest,
             network: learner.network,
@@ -207,16 +212,16 @@ impl Advice {
     /// For a run of `config` in which this was read.
     pub fn new(readings: &Readings, config: &RunConfig) -> Self {
         let limit = readings.limit();
-        let mut changes = changes(limit, readings, config);
+        let mut changes = changes::against(limit, readings, config);
         if readings.resent > WORTH_A_WORD {
             changes.push(format!(
                 "{} of what comes was sent before, because acknowledgements take longer than actors wait: fewer actors, or a \
                  smaller actor.outbox (now {})",
-                percent(readings.resent),
+                changes::percent(readings.resent),
                 config.actor.outbox
             ));
         }
-        changes.extend(against_staleness(readings, config));
+        changes.extend(changes::against_staleness(readings, config));
         Self { limit, changes }
     }
 }
@@ -228,120 +233,10 @@ impl fmt::Display for Advice {
     }
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
-}
-
-fn changes(limit: Limit, readings: &Readings, config: &RunConfig) -> Vec<String> {
-    match limit {
-        Limit::Rewards | Limit::RollOuts => more_actors(limit, readings, config),
-        Limit::ActorCores => vec!["more nodes, or nodes with more cores, for the actors".into()],
-        Limit::Cores => vec![
-            "the learner on a machine of its own, or a machine with more cores".into(),
-            "more actors change nothing".into(),
-        ],
-        Limit::Training => less_training(readings, config),
-        Limit::Replay => vec![
-            format!(
-                "larger messages (actor.batch, now {}), so that fewer are committed",
-                config.actor.batch
-            ),
-            "a faster disk for the run directory".into(),
-        ],
-        Limit::Network => vec![
-            format!(
-                "larger messages (actor.batch, now {}), so that fewer come",
-                config.actor.batch
-            ),
-            "relays between actors and learner, which put messages together".into(),
-        ],
-        Limit::LinkUp => vec!["a faster network for the learner; trajectories fill it".into()],
-        Limit::LinkDown => vec![
-            format!(
-                "publish weights less often (learner.publish_every, now {}); they fill the network",
-                config.learner.publish_every
-            ),
-            format!(
-                "longer roll-outs (actor.batch, now {}): an actor fetches weights once for each at most",
-                config.actor.batch
-            ),
-        ],
-        Limit::Outbox => vec![format!("a larger actor.outbox (now {})", config.actor.outbox)],
-    }
-}
-
-fn more_actors(limit: Limit, readings: &Readings, config: &RunConfig) -> Vec<String> {
-    let mut changes = Vec::new();
-    let busy = readings.learner();
-    let could = (readings.actors as f64 * BUSY / busy.max(1e-3)) as usize;
-    if could > readings.actors {
-        changes.push(format!(
-            "more actors: the learner has time for about {could} (it is {} busy with {})",
-            percent(busy),
-            readings.actors
-        ));
-    }
-    match (limit, &config.task.oracle) {
-        (Limit::Rewards, Some(oracle)) => changes.push(format!(
-            "more programs per actor (task.oracle.instances, now {})",
-            oracle.instances
-        )),
-        (Limit::RollOuts, _) if config.train.mode == Mode::Async => changes.push(format!(
-            "larger roll-outs (actor.batch, now {}), which cost less for each trajectory",
-            config.actor.batch
-        )),
-        _ => {}
-    }
-    changes
-}
-
-fn less_training(readings: &Readings, config: &RunConfig) -> Vec<String> {
-    let mut changes = Vec::new();
-    if config.train.mode == Mode::Async {
-        changes.push(format!(
-            "less training per trajectory (replay.samples_per_insert, now {})",
-            config.replay.samples_per_insert
-        ));
-    }
-    changes.push(format!(
-        "larger batches (train.batch, now {}, and replay.batch, now {}), or a faster learner.device (now {:?})",
-        config.train.batch, config.replay.batch, config.learner.device
-    ));
-    let idle = readings.waiting_for_acks;
-    let enough = ((readings.actors as f64) * (1.0 - idle)).ceil().max(1.0) as usize;
-    if idle > WAITING && enough < readings.actors {
-        changes.push(format!(
-            "or fewer actors: about {enough} keep the learner as busy; {} wait {} of their time for it",
-            readings.actors,
-            percent(idle)
-        ));
-    }
-    changes
-}
-
-/// Async mode: weights that are too old when their trajectories come.
-fn against_staleness(readings: &Readings, config: &RunConfig) -> Option<String> {
-    let most = config.learner.max_staleness;
-    let half = readings.staleness.is_some_and(|age| age > most as f64 / 2.0);
-    if config.train.mode != Mode::Async || !(half || readings.stale > WORTH_A_WORD) {
-        return None;
-    }
-    let age = readings.staleness.unwrap_or_default();
-    // So that the median comes down to a quarter of what is allowed.
-    let times = (4.0 * age / most.max(1) as f64).ceil().max(2.0) as u64;
-    Some(format!(
-        "trajectories are {age:.0} versions old (median; {} are older than learner.max_staleness = {most}): publish less \
-         often (learner.publish_every = {}), make roll-outs shorter (actor.batch, now {}), or allow for it \
-         (learner.max_staleness)",
-        percent(readings.stale),
-        config.learner.publish_every * times,
-        config.actor.batch
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Mode;
     use crate::protocol::example::example_config;
 
     fn readings(change: impl FnOnce(&mut Readings)) -> Readings {
@@ -392,6 +287,25 @@ mod tests {
         );
         let text = advice(|r| r.resent = 0.5);
         assert!(text.contains("actor.outbox (now 3)"), "{text}");
+    }
+
+    #[test]
+    fn relays_are_advised_to_who_has_none() {
+        let config = example_config(Mode::Async);
+        for busy in [Limit::Network, Limit::LinkDown] {
+            let advice = |relays: bool| {
+                let readings = readings(|r| match busy {
+                    Limit::Network => (r.network, r.relays) = (0.95, relays),
+                    _ => (r.link[1], r.relays) = (0.95, relays),
+                });
+                let advice = Advice::new(&readings, &config);
+                assert_eq!(advice.limit, busy);
+                advice.to_string()
+            };
+            assert!(advice(false).contains("thermoflow relay"), "{}", advice(false));
+            assert!(!advice(true).contains("thermoflow relay"), "{}", advice(true));
+            assert!(advice(true).contains("publish_every"), "{}", advice(true));
+        }
     }
 
     #[test]

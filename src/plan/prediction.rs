@@ -9,10 +9,16 @@ pub struct Prediction {
     pub trajectories_per_second: f64,
     /// Half-width of the 95 % interval of that in the simulation, as a share of it. It says nothing of the costs.
     pub relative_error: f64,
+    /// The rate was known well enough, and outboxes and queues had stopped filling, when the simulation ended.
+    pub is_steady: bool,
     /// Objects scored.
     pub rewards_per_second: f64,
     /// Gradient steps.
     pub steps_per_second: f64,
+    /// Messages that the learner gets; of actors, or of their relays.
+    pub messages_up_per_second: f64,
+    /// Messages that it sends.
+    pub messages_down_per_second: f64,
     /// Bytes to the learner.
     pub bytes_up_per_second: f64,
     /// Bytes from the learner.

@@ -1,6 +1,7 @@
 //! Which run is planned: how many actors, on what, with which rewards.
 
 use crate::config::{Mode, RunConfig};
+use crate::protocol::relay::MAX_BRANCHES;
 use serde::Serialize;
 
 /// Most actors of a plan.
@@ -23,6 +24,8 @@ pub struct Scenario {
     pub latency: f64,
     /// Links have a key.
     pub sealed: bool,
+    /// Actors are behind relays, one on each of their machines.
+    pub relays: bool,
     /// Actors that are slower than the others.
     pub slow: Slow,
     /// Names all randomness of the simulation.
@@ -84,6 +87,15 @@ pub enum Impossible {
         /// All.
         actors: usize,
     },
+    /// More actors on a machine than a relay takes.
+    #[error(
+        "a machine would have {actors} actors, and a relay takes {}: more --nodes, or no --relays",
+        MAX_BRANCHES
+    )]
+    Relay {
+        /// Actors of a machine.
+        actors: usize,
+    },
     /// There is nothing to plan.
     #[error("offline training has no actors; a plan is for train.mode = \"async\" or \"sync\"")]
     Offline,
@@ -110,6 +122,7 @@ impl Scenario {
             gbit: 10.0,
             latency: 1e-4,
             sealed: false,
+            relays: false,
             slow: Slow::NONE,
             seed: 0,
         }
@@ -143,6 +156,10 @@ impl Scenario {
         if slow > actors {
             return Err(Impossible::Slow { slow, actors });
         }
+        let behind_each = actors.div_ceil(self.actor_nodes());
+        if self.relays && behind_each > MAX_BRANCHES {
+            return Err(Impossible::Relay { actors: behind_each });
+        }
         let batch = config.train.batch;
         match config.train.mode {
             Mode::Offline => Err(Impossible::Offline),
@@ -151,12 +168,32 @@ impl Scenario {
         }
     }
 
+    /// Machines with actors.
+    fn actor_nodes(&self) -> usize {
+        (self.nodes - 1).max(1)
+    }
+
     /// The machine of an actor; the learner is on machine 0.
     pub(super) fn node_of(&self, actor: usize) -> usize {
         match self.nodes {
             1 => 0,
-            nodes => 1 + actor % (nodes - 1),
+            _ => 1 + actor % self.actor_nodes(),
         }
+    }
+
+    /// How many relays there are.
+    pub(super) fn relay_count(&self) -> usize {
+        if self.relays { self.actor_nodes() } else { 0 }
+    }
+
+    /// The relay that an actor is behind, if it is behind one; relay i is on the machine of actor i.
+    pub(super) fn relay_of(&self, actor: usize) -> Option<usize> {
+        self.relays.then(|| actor % self.actor_nodes())
+    }
+
+    /// Connections that the learner has.
+    pub fn connections(&self) -> usize {
+        if self.relays { self.relay_count() } else { self.actors }
     }
 
     /// Seconds that an object of this actor is waited for, and seconds of a core that it takes.
@@ -194,6 +231,10 @@ mod tests {
             (check(|s| s.gbit = 0.0), "--gbit is 0"),
             (check(|s| s.nodes = 6), "6 nodes for 4 actors"),
             (check(|s| s.slow.actors = 5), "5 slow actors"),
+            (
+                check(|s| (s.actors, s.relays) = (1025, true)),
+                "1025 actors, and a relay takes 1024",
+            ),
         ] {
             assert!(error.contains(part), "{error}");
         }
@@ -210,5 +251,13 @@ mod tests {
         scenario.nodes = 3;
         let nodes: Vec<usize> = (0..4).map(|actor| scenario.node_of(actor)).collect();
         assert_eq!(nodes, [1, 2, 1, 2]);
+        assert_eq!((scenario.connections(), scenario.relay_of(3)), (4, None));
+        scenario.relays = true;
+        assert_eq!((scenario.connections(), scenario.relay_of(3)), (2, Some(1)));
+        assert_eq!(
+            scenario.node_of(1),
+            scenario.node_of(3),
+            "a relay is where its actors are"
+        );
     }
 }

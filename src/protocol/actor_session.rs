@@ -11,7 +11,7 @@ pub use events::{Action, Event, Exit};
 use super::backoff::Backoff;
 use super::messages::{ActorStatus, Hello, ToLearner, Waiting};
 use super::outbox::Outbox;
-use super::{HEARTBEAT, LEASE, RESEND, WireError};
+use super::{HEARTBEAT, LEASE, RESEND, RESEND_MOST, WireError};
 use crate::config::Mode;
 use crate::random::Stream;
 use crate::rollout::{RollRequest, Trajectory};
@@ -95,6 +95,8 @@ pub struct ActorSession {
     outbox: Outbox,
     /// When something was last sent from or acknowledged to the outbox.
     outbox_moved: Duration,
+    /// How long after that everything is sent again.
+    resend_after: Duration,
     heartbeat_due: Duration,
     loaded: Option<Loaded>,
     newest: Option<PolicyVersion>,
@@ -130,6 +132,7 @@ impl ActorSession {
             run: None,
             outbox,
             outbox_moved: now,
+            resend_after: RESEND,
             heartbeat_due: now,
             loaded: None,
             newest: None,
@@ -258,7 +261,8 @@ impl ActorSession {
     }
 
     fn send_due(&mut self, now: Duration, out: &mut Vec<Action>) {
-        if !self.outbox.is_empty() && now >= self.outbox_moved + RESEND {
+        if !self.outbox.is_empty() && now >= self.outbox_moved + self.resend_after {
+            self.resend_after = (2 * self.resend_after).min(RESEND_MOST);
             self.outbox.rewind();
         }
         if now >= self.heartbeat_due {

@@ -2,8 +2,8 @@
 //!
 //! Invariant: an acknowledgement is sent only for what was reported as committed.
 //! Invariant: a trajectory (incarnation, seq) is handed to be committed once; in sync mode so is a place of a round.
-//! Invariant: nothing is sent to an absent actor, and nothing but answers and owed work to a present one, so what a
-//! stuck connection holds back is bounded by what its actor asked for.
+//! Invariant: nothing is sent to an absent actor, and nothing but answers, owed work and a word now and then while the learner
+//! is behind to a present one, so what a stuck connection holds back is bounded by what its actor asked for, and time.
 
 mod events;
 mod membership;
@@ -48,6 +48,8 @@ pub struct Fleet {
     newest: Option<PolicyVersion>,
     /// What an earlier life published: actors that outlived it may still send trajectories of it.
     published: Option<PolicyVersion>,
+    /// Since when connections are read: before that, silence means nothing.
+    resumed: Duration,
     finished: bool,
     counters: Counters,
 }
@@ -82,6 +84,7 @@ impl Fleet {
             rounds,
             newest: None,
             published,
+            resumed: Duration::ZERO,
             finished: false,
             counters: Counters::default(),
         }
@@ -93,12 +96,16 @@ impl Fleet {
             Event::Received(route, message) => self.received(now, route, message, out),
             Event::Malformed(route, error) => self.malformed(route, &error, out),
             Event::Disconnected(route) => self.disconnected(now, &route, out),
-            Event::Committed { incarnation, next } => self.committed(incarnation, next, out),
+            Event::Committed { incarnation, next } => self.committed(now, incarnation, next, out),
             Event::Published(version) => self.published(now, version, out),
             Event::RoundStarted(round) => self.round_started(now, round, out),
-            Event::Resumed => self.peers.values_mut().for_each(|peer| peer.heard = now),
+            Event::Resumed => self.resumed = now,
             Event::Finished => self.finish(out),
-            Event::Tick => self.tick(now, out),
+            Event::Tick => {
+                self.tick(now, out);
+                self.reassure(now, out);
+            }
+            Event::HeldBack => self.reassure(now, out),
         }
     }
 
@@ -207,20 +214,15 @@ impl Fleet {
         };
         let Some(route) = peer.route.clone() else { return };
         let accepted = peer.accepted;
-        let ack = |resend| ToActor::Ack {
-            next: peer.committed,
-            resend,
-            newest: self.newest,
-        };
         if first > accepted {
             self.counters.gaps += 1;
-            return out.push(Action::Send(route, ack(true)));
+            return out.push(Action::Send(route, peer.ack(now, self.newest, true)));
         }
         let old = ((accepted.0 - first.0) as usize).min(batch.len());
         self.counters.duplicates += old as u64;
         let fresh = &batch[old..];
         if fresh.is_empty() {
-            return out.push(Action::Send(route, ack(false)));
+            return out.push(Action::Send(route, peer.ack(now, self.newest, false)));
         }
         let no_room = self.rounds.as_ref().is_some_and(|rounds| !rounds.has_room(fresh.len()));
         if peer.in_flight() + fresh.len() > self.window || no_room {
@@ -276,21 +278,14 @@ impl Fleet {
         }
     }
 
-    fn committed(&mut self, incarnation: Incarnation, next: Seq, out: &mut Vec<Action>) {
+    fn committed(&mut self, now: Duration, incarnation: Incarnation, next: Seq, out: &mut Vec<Action>) {
         self.known.insert(incarnation, next);
         let Some(peer) = self.peers.get_mut(&incarnation) else {
             return;
         };
         peer.committed = next;
         if let Some(route) = peer.route.clone().filter(|_| peer.present) {
-            out.push(Action::Send(
-                route,
-                ToActor::Ack {
-                    next,
-                    resend: false,
-                    newest: self.newest,
-                },
-            ));
+            out.push(Action::Send(route, peer.ack(now, self.newest, false)));
         }
     }
 
@@ -316,7 +311,7 @@ impl Fleet {
         let Some(peer) = self.peers.get_mut(&incarnation) else {
             return;
         };
-        peer.status = status;
+        (peer.status, peer.told) = (status, now);
         if let Some(route) = peer.route.clone() {
             out.push(Action::Send(route, ToActor::Heartbeat { newest: self.newest }));
         }

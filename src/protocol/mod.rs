@@ -51,6 +51,14 @@ pub const HEARTBEAT: Duration = Duration::from_secs(2);
 /// router drops those to a peer it does not know (any more).
 pub const RESEND: Duration = Duration::from_secs(4);
 
+/// The longest pause before what was sent is sent again: it doubles each time that nothing came of it. An overloaded learner
+/// acknowledges minutes later, and would otherwise be sent everything dozens of times.
+const RESEND_MOST: Duration = Duration::from_secs(32);
+
+/// An actor that was told nothing for this long is told that the learner is there. A learner that is not behind answers every
+/// heartbeat and never comes to this.
+const REASSURE: Duration = Duration::from_secs(5);
+
 /// Most actors that a learner remembers at once, present or not.
 pub const MAX_ACTORS: usize = 1 << 14;
 

@@ -1,7 +1,7 @@
 //! What the learner remembers of one actor incarnation. Bookkeeping only; `fleet` decides.
 
 use super::fleet::Route;
-use super::messages::{ActorStatus, Hello};
+use super::messages::{ActorStatus, Hello, ToActor};
 use super::{LEASE, RESEND};
 use crate::rollout::Trajectory;
 use crate::units::{PolicyVersion, Seq};
@@ -17,6 +17,8 @@ pub(super) struct Peer {
     /// False when it was silent for a lease or its connection broke.
     pub present: bool,
     pub heard: Duration,
+    /// When it was last told how far the learner is, or anything else that answers it.
+    pub told: Duration,
     /// Trajectories below this were taken.
     pub accepted: Seq,
     /// Trajectories below this are committed.
@@ -40,6 +42,7 @@ impl Peer {
             route: None,
             present: false,
             heard: now,
+            told: now,
             accepted: next,
             committed: next,
             taken: 0,
@@ -54,6 +57,7 @@ impl Peer {
     /// A new connection: what was sent on the old one may be lost. True when the actor was lost and is back.
     pub fn connect(&mut self, route: Route, now: Duration) -> bool {
         self.route = Some(route);
+        self.told = now;
         self.weights_sent = None;
         self.hear(now) && self.dropped > 0
     }
@@ -70,8 +74,19 @@ impl Peer {
         Some(newest?.0.saturating_sub(oldest.0))
     }
 
-    pub fn is_silent(&self, now: Duration) -> bool {
-        self.present && now >= self.heard + LEASE
+    /// `resumed` is since when connections are read: silence before that means nothing.
+    pub fn is_silent(&self, now: Duration, resumed: Duration) -> bool {
+        self.present && now >= self.heard.max(resumed) + LEASE
+    }
+
+    /// Tells it what is committed; `resend` when something was missed.
+    pub fn ack(&mut self, now: Duration, newest: Option<PolicyVersion>, resend: bool) -> ToActor {
+        self.told = now;
+        ToActor::Ack {
+            next: self.committed,
+            resend,
+            newest,
+        }
     }
 
     /// How many trajectories are taken and not committed.

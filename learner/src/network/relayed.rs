@@ -5,13 +5,9 @@ use super::{Connection, Network};
 use crate::router::{Debt, Incoming, Outgoing, Router};
 use std::collections::HashMap;
 use std::sync::Arc;
-use thermoflow::protocol::relay::{FromRelay, Heard, Relays, decode_from_relay};
+use thermoflow::protocol::relay::{BUSY, FromRelay, Heard, Relays, decode_from_relay};
 use thermoflow::protocol::{FleetEvent, Route};
 use tracing::{info, warn};
-
-/// Messages that wait to be written to a relay beyond which it is sent no weights: they would be old when their turn comes.
-/// Its actors ask again.
-const BUSY: usize = 8;
 
 /// See the module.
 #[derive(Default)]

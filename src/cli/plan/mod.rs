@@ -21,6 +21,7 @@ Examples:
   thermoflow plan configs/tfbind8-async.toml --actors 1,2,4,8              on this machine
   thermoflow plan configs/tfbind8-async.toml --actors 64 --reward-ms 50    with rewards that take 50 ms
   thermoflow plan configs/tfbind8-async.toml --actors 10000 --reward-ms 50 --nodes 300 --cores 32 --gbit 10
+  thermoflow plan configs/tfbind8-async.toml --actors 10000 --reward-ms 50 --nodes 300 --cores 32 --gbit 10 --relays
   thermoflow plan configs/tfbind8-async.toml --actors 8 --save-costs costs.json    measure on a node of the cluster …
   thermoflow plan configs/tfbind8-async.toml --actors 1000 --nodes 40 --costs costs.json    … and plan anywhere
   thermoflow plan configs/tfbind8-async.toml --actors 1,2,4 --reward-ms 50 --check         and see whether it is true
@@ -47,6 +48,10 @@ pub struct Args {
     /// task's own scores take here]
     #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     reward_ms: Option<f64>,
+    /// The actors of each machine are behind a relay there (`thermoflow relay`): the learner has a connection per machine,
+    /// and weights go to each once
+    #[arg(long)]
+    relays: bool,
     /// The learner's link, Gbit/s in each direction (with several machines)
     #[arg(long, default_value_t = 10.0)]
     gbit: f64,
@@ -163,9 +168,10 @@ impl Args {
         };
         let here = process::cores();
         let cores = self.cores.unwrap_or(here);
-        if self.check && (self.nodes != 1 || cores != here || self.slow_actors > 0) {
+        if self.check && (self.nodes != 1 || cores != here || self.slow_actors > 0 || self.relays) {
             return Err(BadInput(format!(
-                "--check trains on this machine, which is one with {here} cores, with actors that are all alike"
+                "--check trains on this machine, which is one with {here} cores, without relays and with actors that are all \
+                 alike"
             ))
             .into());
         }
@@ -183,6 +189,7 @@ impl Args {
                 latency: self.latency_ms / 1e3,
                 // Links between machines have a key, or there are none.
                 sealed: self.nodes > 1,
+                relays: self.relays,
                 slow,
                 seed: self.seed,
             };

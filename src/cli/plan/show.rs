@@ -14,7 +14,7 @@ const WIDTH: usize = 11;
 /// A line's name, and its number in a column; None leaves the place empty.
 type Line = (&'static str, fn(&Column) -> Option<String>);
 
-const PREDICTED: [Line; 21] = [
+const PREDICTED: [Line; 23] = [
     ("trajectories a second", |c| {
         Some(rate(c.prediction.trajectories_per_second))
     }),
@@ -48,6 +48,12 @@ const PREDICTED: [Line; 21] = [
     }),
     ("actors: waiting for weights", |c| {
         Some(percent(c.prediction.actors_waiting_for_weights))
+    }),
+    ("messages to the learner a second", |c| {
+        Some(rate(c.prediction.messages_up_per_second))
+    }),
+    ("messages from the learner a second", |c| {
+        Some(rate(c.prediction.messages_down_per_second))
     }),
     ("to the learner (MB a second)", |c| {
         Some(megabytes(c.prediction.bytes_up_per_second))
@@ -112,19 +118,25 @@ pub fn print(plan: &Plan, out: &mut Output) -> anyhow::Result<()> {
         write!(out, "With {} actors: ", last.scenario.actors)?;
     }
     writeln!(out, "{}", last.advice)?;
-    let error = plan
-        .plans
-        .iter()
-        .map(|c| c.prediction.relative_error)
-        .fold(0.0, f64::max);
-    if error > 0.02 {
-        writeln!(
-            out,
-            "The simulation did not become steady: its rates are known to {}.",
-            percent(error)
-        )?;
+    for column in plan.plans.iter().filter(|column| !column.prediction.is_steady) {
+        writeln!(out, "{}", unsteady(column))?;
     }
     Ok(())
+}
+
+/// What a simulation that ended before it was steady is worth.
+fn unsteady(column: &Column) -> String {
+    let (prediction, actors) = (&column.prediction, column.scenario.actors);
+    let known = match prediction.relative_error {
+        error if error.is_finite() => format!("its rates are known to {}", percent(error)),
+        _ => "its rates are not known".into(),
+    };
+    format!(
+        "With {actors} actors the simulation had not become steady when it ended: {known} from its last {:.0} s, in which {} of \
+         what was rolled out was trained on.",
+        prediction.simulated_seconds,
+        percent(prediction.trajectories_per_second / prediction.rewards_per_second.max(f64::MIN_POSITIVE))
+    )
 }
 
 fn line(out: &mut Output, name: &str, numbers: impl Iterator<Item = Option<String>>) -> std::io::Result<()> {
@@ -151,7 +163,18 @@ fn about(scenario: &Scenario) -> String {
         0 => String::new(),
         count => format!(", {count} of them {} times as slow", scenario.slow.factor),
     };
-    format!("Actors on {machines}; {reward}{slow}")
+    let relays = match scenario.relays {
+        true => format!(", behind {}", relays(scenario.connections())),
+        false => String::new(),
+    };
+    format!("Actors on {machines}{relays}; {reward}{slow}")
+}
+
+fn relays(count: usize) -> String {
+    match count {
+        1 => "a relay".into(),
+        _ => format!("{count} relays"),
+    }
 }
 
 fn linked(column: &Column, share: f64) -> Option<String> {

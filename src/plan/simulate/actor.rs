@@ -1,8 +1,10 @@
 //! A simulated actor: its session, a network task that sends and takes one message at a time, and a roller.
 
+use super::learner::Arrival;
 use super::node::Thread;
+use super::relay::{Input as AtRelay, padded};
 use super::tally::Doing;
-use super::{Event, World, instances};
+use super::{Event, LOOPBACK, World, instances};
 use crate::protocol::{ActorAction, ActorEvent, ActorSession, Hello, ToActor, ToLearner};
 use crate::random::{Purpose, Stream};
 use crate::rollout::{RollRequest, Trajectory};
@@ -11,8 +13,8 @@ use crate::units::{Incarnation, PolicyVersion, Seq};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How long an actor looks for a learner: for ever.
-const NEVER: Duration = Duration::from_secs(1 << 40);
+/// How long actors and relays look for a learner: for ever.
+pub(super) const NEVER: Duration = Duration::from_secs(1 << 40);
 
 /// What an actor's network task has to take.
 enum Input {
@@ -39,7 +41,7 @@ pub(super) struct Actor {
     /// The connection that is open.
     route: Option<u64>,
     /// Connections so far.
-    connections: u64,
+    pub connections: u64,
     inputs: VecDeque<Input>,
     outputs: VecDeque<ToLearner>,
     link: Option<LinkJob>,
@@ -53,7 +55,7 @@ pub(super) struct Actor {
 }
 
 /// Connections of one actor have neighbouring numbers.
-const CONNECTIONS: u64 = 1 << 32;
+pub(super) const CONNECTIONS: u64 = 1 << 32;
 
 /// The actor of a connection.
 pub(super) fn actor_of(route: u64) -> usize {
@@ -103,8 +105,12 @@ impl World<'_> {
 
     pub(super) fn opened(&mut self, number: usize) {
         let actor = &mut self.actors[number];
-        actor.route = Some(number as u64 * CONNECTIONS + actor.connections);
+        let route = number as u64 * CONNECTIONS + actor.connections;
+        actor.route = Some(route);
         actor.connections += 1;
+        if let Some(relay) = self.scenario.relay_of(number) {
+            self.at_relay(relay, AtRelay::Opened(route, Incarnation(number as u64)));
+        }
         self.input(number, Input::Connected);
     }
 
@@ -136,13 +142,10 @@ impl World<'_> {
         let node = actor.node;
         let seconds = match &job {
             LinkJob::Send(_, message) => {
-                let rows = match message {
-                    ToLearner::Trajectories { batch, .. } => batch.len(),
-                    _ => 0,
-                };
-                self.end_cost(self.bytes_up(message)) + rows as f64 * self.costs.actor.encode
+                let bytes = self.sealed(self.size_up(message));
+                self.end_cost(bytes) + self.rows(message) * self.costs.actor.encode
             }
-            LinkJob::Take(Input::Received(message)) => self.end_cost(self.bytes_down(message)),
+            LinkJob::Take(Input::Received(message)) => self.end_cost(self.sealed(self.size_down(message))),
             LinkJob::Take(_) => self.costs.link.message,
         };
         self.actors[number].link = Some(job);
@@ -154,8 +157,7 @@ impl World<'_> {
             Some(LinkJob::Send(route, message)) => {
                 // What was sent on a connection that is given up is lost.
                 if let Some(route) = route.filter(|_| route == self.actors[number].route) {
-                    let arrives = self.up.send(self.now, self.bytes_up(&message));
-                    self.at(arrives, Event::ToLearner(route, Box::new(message)));
+                    self.send_up(number, route, message);
                 }
             }
             Some(LinkJob::Take(input)) => {
@@ -171,6 +173,38 @@ impl World<'_> {
         self.run_link(number);
     }
 
+    /// To the learner, or to the relay on the actor's machine.
+    fn send_up(&mut self, number: usize, route: u64, message: ToLearner) {
+        let size = self.size_up(&message);
+        if let Some(relay) = self.scenario.relay_of(number) {
+            let said = AtRelay::Said(route, padded(&message, size));
+            return self.at(self.now + LOOPBACK, Event::AtRelay(relay, Box::new(said)));
+        }
+        let arrives = self.up.send(self.now, self.sealed(size));
+        self.at(arrives, Event::ToLearner(route, Box::new(Arrival::Message(message))));
+    }
+
+    /// Its connection is closed, and it asks for another.
+    fn connect(&mut self, number: usize) {
+        let actor = &mut self.actors[number];
+        actor.outputs.clear();
+        let before = actor.route.take();
+        if let Some(relay) = self.scenario.relay_of(number) {
+            let arrives = self.now + LOOPBACK;
+            if let Some(route) = before {
+                self.at(arrives, Event::AtRelay(relay, Box::new(AtRelay::Closed(route))));
+            }
+            return self.at(arrives, Event::Opened(number));
+        }
+        if let Some(route) = before {
+            // After all that was sent on it.
+            let arrives = self.up.send(self.now, 0.0);
+            self.at(arrives, Event::Hangup(route));
+        }
+        let arrives = self.down.send(self.now, 0.0);
+        self.at(arrives, Event::Opened(number));
+    }
+
     fn session_event(&mut self, number: usize, event: ActorEvent) {
         let mut actions = Vec::new();
         let now = self.clock();
@@ -184,16 +218,7 @@ impl World<'_> {
     fn act(&mut self, number: usize, action: ActorAction) {
         let actor = &mut self.actors[number];
         match action {
-            ActorAction::Connect => {
-                actor.outputs.clear();
-                if let Some(route) = actor.route.take() {
-                    // After all that was sent on it.
-                    let arrives = self.up.send(self.now, 0.0);
-                    self.at(arrives, Event::Hangup(route));
-                }
-                let arrives = self.down.send(self.now, 0.0);
-                self.at(arrives, Event::Opened(number));
-            }
+            ActorAction::Connect => self.connect(number),
             ActorAction::Send(message) => actor.outputs.push_back(message),
             ActorAction::Configure { .. } => {}
             ActorAction::Load { version, .. } => {
@@ -227,7 +252,7 @@ impl World<'_> {
                     costs.roll_again
                 };
                 let (_, computed) = self.scenario.reward_of(number, costs.score);
-                let objects = request.indices.len() as f64;
+                let objects = self.grain * request.indices.len() as f64;
                 roll * objects / self.costs.measured_for.actor_batch as f64 + objects * computed
             }
         };
@@ -241,7 +266,7 @@ impl World<'_> {
         match &actor.rolling {
             Some(Command::Roll(request)) => {
                 let (waited, _) = self.scenario.reward_of(number, 0.0);
-                let seconds = waited * request.indices.len() as f64 / instances(&self.config);
+                let seconds = waited * self.grain * request.indices.len() as f64 / instances(&self.config);
                 actor.is_fresh = false;
                 if seconds == 0.0 {
                     return self.rewarded(number);
@@ -266,8 +291,9 @@ impl World<'_> {
             return;
         };
         let policy_version = actor.version;
-        self.counts.scored += request.indices.len() as f64;
-        self.counts.rolled += request.indices.len() as f64;
+        let objects = self.grain * request.indices.len() as f64;
+        self.counts.scored += objects;
+        self.counts.rolled += objects;
         let template = &self.template;
         let batch = request.indices.map(|index| Trajectory {
             policy_version,

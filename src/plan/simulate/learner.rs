@@ -1,15 +1,23 @@
-//! The simulated learner: its fleet, the network task that reads one message at a time, and the replay.
+//! The simulated learner: its fleet, and the network task that reads one message at a time. What it does about
+//! relays is in `relayed`.
 
+use super::ingest::Ingest;
 use super::node::Thread;
+use super::relay::{Input as AtRelay, relay_of};
+use super::relayed::Relayed;
 use super::training::Training;
-use super::{Event, World, is_lockstep};
+use super::{Event, World};
 use crate::config::RunConfig;
-use crate::flow::{COMMIT_GROUP, commit_queue};
+use crate::flow::commit_queue;
+use crate::protocol::relay::{FromRelay, Heard};
 use crate::protocol::weights::Packed;
-use crate::protocol::{Blob, Commit, Fleet, FleetAction, FleetEvent, FleetSettings, Route, ToActor, ToLearner};
+use crate::protocol::{
+    Blob, Commit, Fleet, FleetAction, FleetEvent, FleetSettings, Route, ToActor, ToLearner, decode_to_learner,
+};
 use crate::task::Task;
 use crate::units::{Incarnation, PolicyVersion, Seq};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 /// What the other threads want of the network task.
 #[derive(Debug)]
@@ -19,37 +27,57 @@ pub(super) enum ToNetwork {
     RoundStarted(u64),
 }
 
-/// What the network task is at.
-enum NetworkJob {
-    Read(u64, ToLearner),
-    Send(u64, ToActor),
+/// What arrives on a connection.
+pub(super) enum Arrival {
+    /// A message of its actor.
+    Message(ToLearner),
+    /// A message of its relay, of so many bytes on the link.
+    Bundle(FromRelay, f64),
+    /// Its end.
+    End,
 }
 
-/// What the replay is at.
-enum Ingest {
-    Idle,
-    /// Computes, then waits for the disk.
-    Commits(Vec<Commit>),
-    /// Committed, and training has no room for them.
-    Blocked(Vec<PolicyVersion>),
+/// What is to be written to a connection.
+pub(super) enum Outgoing {
+    ToActor(u64, ToActor),
+    ToRelay(u64, Arc<Vec<u8>>),
+}
+
+/// What the network task is at.
+enum NetworkJob {
+    /// A message of an actor.
+    Take(Route, ToLearner),
+    /// A message of a relay; what is in it is taken one by one after that.
+    Unpack(u64, FromRelay),
+    Send(Outgoing),
+}
+
+/// What it is to do next.
+enum Next {
+    /// This, for so many seconds.
+    Job(NetworkJob, f64),
+    /// Look again: something was done that takes no time.
+    Again,
+    Nothing,
 }
 
 pub(super) struct Learner {
     fleet: Fleet,
-    /// Messages that arrived on each connection; None: its end.
-    connections: HashMap<u64, VecDeque<Option<ToLearner>>>,
+    /// What arrived on each connection.
+    connections: HashMap<u64, VecDeque<Arrival>>,
     /// Connections of which a message waits to be read: one of each at a time, in turn.
     ready: VecDeque<u64>,
     is_ready: HashSet<u64>,
     pub inbox: VecDeque<ToNetwork>,
-    sends: VecDeque<(u64, ToActor)>,
+    pub sends: VecDeque<Outgoing>,
+    pub relayed: Relayed,
     network: Option<(NetworkJob, f64)>,
     held_back: bool,
-    newest: PolicyVersion,
-    commits: VecDeque<Commit>,
+    pub newest: PolicyVersion,
+    pub commits: VecDeque<Commit>,
     most_commits: usize,
-    ingest: Ingest,
-    ingest_since: f64,
+    pub ingest: Ingest,
+    pub ingest_since: f64,
     pub training: Training,
 }
 
@@ -71,6 +99,7 @@ impl Learner {
             is_ready: HashSet::new(),
             inbox: VecDeque::new(),
             sends: VecDeque::new(),
+            relayed: Relayed::default(),
             network: None,
             held_back: false,
             newest: PolicyVersion(0),
@@ -91,7 +120,7 @@ impl Learner {
         self.commits.len() < self.most_commits
     }
 
-    fn arrived(&mut self, route: u64, what: Option<ToLearner>) {
+    fn arrived(&mut self, route: u64, what: Arrival) {
         self.connections.entry(route).or_default().push_back(what);
         if self.is_ready.insert(route) {
             self.ready.push_back(route);
@@ -99,79 +128,108 @@ impl Learner {
     }
 
     /// The next message, of whichever connection's turn it is.
-    fn read(&mut self) -> Option<(u64, Option<ToLearner>)> {
+    fn read(&mut self) -> Option<(u64, Arrival)> {
         let route = self.ready.pop_front()?;
         let queue = self.connections.get_mut(&route)?;
-        let message = queue.pop_front()?;
+        let arrival = queue.pop_front()?;
         if queue.is_empty() {
             self.is_ready.remove(&route);
         } else {
             self.ready.push_back(route);
         }
-        if message.is_none() {
+        if matches!(arrival, Arrival::End) {
             self.connections.remove(&route);
         }
-        Some((route, message))
+        Some((route, arrival))
     }
 }
 
 impl World<'_> {
-    pub(super) fn reached_learner(&mut self, route: u64, message: ToLearner) {
-        self.learner.arrived(route, Some(message));
+    pub(super) fn reached_learner(&mut self, route: u64, what: Arrival) {
+        self.learner.arrived(route, what);
         self.run_network();
     }
 
-    pub(super) fn hung_up(&mut self, route: u64) {
-        self.learner.arrived(route, None);
-        self.run_network();
-    }
-
-    /// The network task goes on: what it has to write, then what the threads say, then what actors say.
+    /// The network task goes on: what the threads say, what it has to write, then what actors say.
     pub(super) fn run_network(&mut self) {
         while self.learner.network.is_none() {
             let may_read = self.learner.may_read();
             self.note_reading(may_read);
-            let job = if let Some((route, mut message)) = self.learner.sends.pop_front() {
-                if let ToActor::Weights { version, .. } = &mut message {
-                    // What waits is replaced by what is newer.
-                    *version = self.learner.newest;
-                }
-                NetworkJob::Send(route, message)
-            } else if let Some(message) = self.learner.inbox.pop_front() {
-                // What that costs is part of a message's cost.
+            // What that costs is part of a message's cost.
+            while let Some(message) = self.learner.inbox.pop_front() {
                 self.obey(message);
-                continue;
-            } else if !may_read {
-                return;
-            } else {
-                match self.learner.read() {
-                    Some((route, Some(message))) => NetworkJob::Read(route, message),
-                    Some((route, None)) => {
-                        self.fleet_event(FleetEvent::Disconnected(name(route)));
-                        continue;
-                    }
-                    None => return,
+            }
+            if !(may_read && self.learner.relayed.relays.has_more()) {
+                self.collect_for_relays();
+            }
+            match self.next_job(may_read) {
+                Next::Job(job, seconds) => {
+                    self.learner.network = Some((job, self.now));
+                    self.compute(0, Thread::Network, seconds);
                 }
-            };
-            self.learner.network = Some((job, self.now));
-            let seconds = self.network_seconds();
-            self.compute(0, Thread::Network, seconds);
+                Next::Again => {}
+                Next::Nothing => return,
+            }
         }
     }
 
-    fn network_seconds(&self) -> f64 {
-        let costs = &self.costs.learner;
-        match &self.learner.network {
-            Some((NetworkJob::Send(_, message), _)) => self.end_cost(self.bytes_down(message)),
-            Some((NetworkJob::Read(_, message), _)) => {
-                let rows = match message {
-                    ToLearner::Trajectories { batch, .. } => batch.len(),
-                    _ => 0,
-                };
-                self.end_cost(self.bytes_up(message)) + costs.receive + rows as f64 * costs.receive_each
+    fn next_job(&mut self, may_read: bool) -> Next {
+        if let Some(mut outgoing) = self.learner.sends.pop_front() {
+            if let Outgoing::ToActor(_, ToActor::Weights { version, .. }) = &mut outgoing {
+                // What waits is replaced by what is newer.
+                *version = self.learner.newest;
             }
-            None => 0.0,
+            let seconds = self.end_cost(self.outgoing_bytes(&outgoing));
+            return Next::Job(NetworkJob::Send(outgoing), seconds);
         }
+        if !may_read {
+            return Next::Nothing;
+        }
+        match self.learner.relayed.relays.take() {
+            Some(Heard::Message(route, bytes)) => {
+                let message = decode_to_learner(&bytes).expect("an actor encoded it");
+                let seconds = self.taking(&message);
+                return Next::Job(NetworkJob::Take(route, message), seconds);
+            }
+            Some(Heard::Gone(route)) => {
+                self.fleet_event(FleetEvent::Disconnected(route));
+                return Next::Again;
+            }
+            None => {}
+        }
+        match self.learner.read() {
+            Some((route, Arrival::Message(message))) => {
+                let bytes = self.sealed(self.size_up(&message));
+                let seconds = self.end_cost(bytes) + self.taking(&message);
+                self.counts.messages[0] += 1.0;
+                Next::Job(NetworkJob::Take(name(route), message), seconds)
+            }
+            Some((trunk, Arrival::Bundle(message, bytes))) => {
+                self.counts.messages[0] += 1.0;
+                Next::Job(NetworkJob::Unpack(trunk, message), self.end_cost(bytes))
+            }
+            Some((route, Arrival::End)) => {
+                let actors = self.learner.relayed.lose(route);
+                for route in actors.into_iter().chain([name(route)]) {
+                    self.fleet_event(FleetEvent::Disconnected(route));
+                }
+                Next::Again
+            }
+            None => Next::Nothing,
+        }
+    }
+
+    /// What reading, checking and answering a message takes, without its way.
+    fn taking(&self, message: &ToLearner) -> f64 {
+        let costs = &self.costs.learner;
+        costs.receive + self.rows(message) * costs.receive_each
+    }
+
+    fn outgoing_bytes(&self, outgoing: &Outgoing) -> f64 {
+        self.sealed(match outgoing {
+            Outgoing::ToActor(_, message) => self.size_down(message),
+            Outgoing::ToRelay(_, bytes) => bytes.len() as f64,
+        })
     }
 
     fn note_reading(&mut self, may_read: bool) {
@@ -184,14 +242,28 @@ impl World<'_> {
         if let Some((job, since)) = self.learner.network.take() {
             self.counts.network += self.now - since;
             match job {
-                NetworkJob::Read(route, message) => self.fleet_event(FleetEvent::Received(name(route), message)),
-                NetworkJob::Send(route, message) => {
-                    let arrives = self.down.send(self.now, self.bytes_down(&message));
-                    self.at(arrives, Event::ToActor(route, Box::new(message)));
+                NetworkJob::Take(route, message) => self.fleet_event(FleetEvent::Received(route, message)),
+                NetworkJob::Unpack(trunk, message) => {
+                    let heard = self.learner.relayed.relays.hear(&name(trunk), message);
+                    debug_assert_eq!(heard, Ok(()), "relays say hello once, and first");
                 }
+                NetworkJob::Send(outgoing) => self.write_out(outgoing),
             }
         }
         self.run_network();
+    }
+
+    fn write_out(&mut self, outgoing: Outgoing) {
+        let arrives = self.down.send(self.now, self.outgoing_bytes(&outgoing));
+        self.counts.messages[1] += 1.0;
+        let event = match outgoing {
+            Outgoing::ToActor(route, message) => Event::ToActor(route, Box::new(message)),
+            Outgoing::ToRelay(trunk, bytes) => {
+                let input = AtRelay::Received(trunk, bytes);
+                Event::AtRelay(relay_of(trunk), Box::new(input))
+            }
+        };
+        self.at(arrives, event);
     }
 
     fn obey(&mut self, message: ToNetwork) {
@@ -199,6 +271,7 @@ impl World<'_> {
             ToNetwork::Committed { incarnation, next } => self.fleet_event(FleetEvent::Committed { incarnation, next }),
             ToNetwork::Published(version) => {
                 self.learner.newest = version;
+                self.keep_for_relays(version);
                 self.fleet_event(FleetEvent::Published(version));
             }
             ToNetwork::RoundStarted(round) => self.fleet_event(FleetEvent::RoundStarted(round)),
@@ -206,10 +279,11 @@ impl World<'_> {
     }
 
     pub(super) fn learner_tick(&mut self) {
-        if !self.learner.held_back {
-            self.fleet_event(FleetEvent::Tick);
-            self.run_network();
-        }
+        self.fleet_event(match self.learner.held_back {
+            false => FleetEvent::Tick,
+            true => FleetEvent::HeldBack,
+        });
+        self.run_network();
     }
 
     fn fleet_event(&mut self, event: FleetEvent) {
@@ -220,16 +294,18 @@ impl World<'_> {
             match action {
                 FleetAction::Send(route, message) => {
                     debug_assert!(!matches!(message, ToActor::Refused { .. }), "{message:?}");
-                    self.learner.sends.push_back((number(&route), message));
+                    match number(&route) {
+                        Some(route) => self.learner.sends.push_back(Outgoing::ToActor(route, message)),
+                        None => self.post(&route, &message),
+                    }
                 }
-                FleetAction::SendWeights(route) => {
-                    let weights = ToActor::Weights {
-                        version: self.learner.newest,
-                        progress: 0.0,
-                        weights: Packed::F32(Blob::default()),
-                    };
-                    self.learner.sends.push_back((number(&route), weights));
-                }
+                FleetAction::SendWeights(route) => match number(&route) {
+                    Some(route) => {
+                        let weights = weights(self.learner.newest);
+                        self.learner.sends.push_back(Outgoing::ToActor(route, weights));
+                    }
+                    None => self.post_weights(&route),
+                },
                 FleetAction::Commit(commit) => {
                     self.learner.commits.push_back(commit);
                     self.run_ingest();
@@ -238,69 +314,22 @@ impl World<'_> {
             }
         }
     }
+}
 
-    fn run_ingest(&mut self) {
-        if !matches!(self.learner.ingest, Ingest::Idle) || self.learner.commits.is_empty() {
-            return;
-        }
-        let (mut group, mut rows) = (Vec::new(), 0);
-        while rows < COMMIT_GROUP
-            && let Some(commit) = self.learner.commits.pop_front()
-        {
-            rows += commit.rows.len();
-            group.push(commit);
-        }
-        let costs = &self.costs.learner;
-        let seconds = costs.commit + rows as f64 * costs.commit_each;
-        self.learner.ingest = Ingest::Commits(group);
-        self.learner.ingest_since = self.now;
-        self.compute(0, Thread::Ingest, seconds);
-        // There is room for more.
-        self.run_network();
-    }
-
-    pub(super) fn ingest_done(&mut self) {
-        self.at(self.now + self.costs.learner.commit_wait, Event::OnDisk);
-    }
-
-    pub(super) fn on_disk(&mut self) {
-        self.counts.ingest += self.now - self.learner.ingest_since;
-        let Ingest::Commits(group) = std::mem::replace(&mut self.learner.ingest, Ingest::Idle) else {
-            return;
-        };
-        let mut rows = Vec::new();
-        for commit in group {
-            let (incarnation, next) = (commit.incarnation, commit.next);
-            self.learner.inbox.push_back(ToNetwork::Committed { incarnation, next });
-            rows.extend(commit.rows.into_iter().map(|(_, trajectory)| trajectory.policy_version));
-        }
-        if !rows.is_empty() && !is_lockstep(&self.config) {
-            self.learner.ingest = Ingest::Blocked(rows);
-            self.offer_to_training();
-        }
-        self.run_network();
-        self.run_ingest();
-    }
-
-    /// Training may have room for what the replay holds for it.
-    pub(super) fn offer_to_training(&mut self) {
-        let Ingest::Blocked(rows) = &mut self.learner.ingest else {
-            return;
-        };
-        if self.learner.training.has_room() {
-            self.learner.training.give(std::mem::take(rows));
-            self.learner.ingest = Ingest::Idle;
-            self.run_training();
-            self.run_ingest();
-        }
+/// Weights of a version, but for their bytes.
+pub(super) fn weights(version: PolicyVersion) -> ToActor {
+    ToActor::Weights {
+        version,
+        progress: 0.0,
+        weights: Packed::F32(Blob::default()),
     }
 }
 
-fn name(route: u64) -> Route {
+pub(super) fn name(route: u64) -> Route {
     Route(route.to_le_bytes().as_slice().into())
 }
 
-fn number(route: &Route) -> u64 {
-    let bytes = <[u8; 8]>::try_from(&*route.0);
-    u64::from_le_bytes(bytes.expect("routes are named by `name`"))
+/// The number of a connection; None for an actor behind a relay.
+pub(super) fn number(route: &Route) -> Option<u64> {
+    <[u8; 8]>::try_from(&*route.0).ok().map(u64::from_le_bytes)
 }

@@ -2,13 +2,18 @@
 //! Every event is at a definite moment, and all randomness follows from the scenario's seed.
 //!
 //! Threads of the programs are those that there are: the learner's network task, replay and training, an actor's network
-//! task and roller. Those of one machine share its cores (`node`), messages between machines share the learner's link
-//! (`pipe`). What actors send are made-up trajectories that pass every check.
+//! task and roller, a relay's task. Those of one machine share its cores (`node`), messages between machines share the
+//! learner's link (`pipe`). What actors send are made-up trajectories that pass every check, each for several (`grain`).
 
 mod actor;
+mod grain;
+mod ingest;
 mod learner;
 mod node;
 mod pipe;
+mod relay;
+mod relayed;
+mod size;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -18,36 +23,36 @@ use super::costs::roll_out;
 use super::{Costs, Prediction, Reward, Scenario};
 use crate::config::{Mode, RunConfig};
 use crate::flow::{ACTOR_TICK, LEARNER_TICK};
-use crate::protocol::secure::overhead;
-use crate::protocol::{ToActor, ToLearner};
+use crate::protocol::ToActor;
 use crate::random::{Purpose, Stream};
 use crate::rollout::{Trajectory, random_walk};
 use crate::task::Task;
 use crate::units::PolicyVersion;
 use actor::Actor;
-use learner::Learner;
+use learner::{Arrival, Learner};
 use node::{Node, Thread, Time};
 use pipe::Pipe;
+use relay::{Input, RelayHost};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 use tally::{Counts, Staleness, Tally};
 
-/// How often simulated actors look at the time. Real ones do so more often ([`ACTOR_TICK`], whose cost is counted), but
-/// their session has nothing to do for seconds.
+/// How often simulated actors and relays look at the time. Real ones do so more often ([`ACTOR_TICK`], whose cost is
+/// counted), but their state machines have nothing to do for seconds.
 const LOOK_EVERY: f64 = 1.0;
 
 /// Seconds of a message within a machine.
 const LOOPBACK: f64 = 2e-5;
 
 /// Events after which a simulation ends, however little it has seen.
-const MOST_EVENTS: u64 = 25_000_000;
+const MOST_EVENTS: u64 = 60_000_000;
 
 /// Roll-outs of an actor in a window, where there are few actors; rates of fewer are all chance.
 const FEW_ROLLS: f64 = 48.0;
 
 /// The same where there are many.
-const MANY_ROLLS: f64 = 2.0;
+const MANY_ROLLS: f64 = 1.0;
 
 /// Shortest window, seconds.
 const SHORTEST_WINDOW: f64 = 2.0;
@@ -83,13 +88,21 @@ enum Event {
     /// A thread of a machine is done, if the machine's epoch is still this one.
     Computed { node: usize, epoch: u64 },
     /// A message reached the learner's end of a connection.
-    ToLearner(u64, Box<ToLearner>),
+    ToLearner(u64, Box<Arrival>),
     /// A message reached an actor's end of a connection.
     ToActor(u64, Box<ToActor>),
     /// A connection that an actor asked for is there.
     Opened(usize),
-    /// An actor closed its end of a connection.
+    /// An actor or a relay closed its end of a connection with the learner.
     Hangup(u64),
+    /// Something reached a relay.
+    AtRelay(usize, Box<Input>),
+    /// A connection that a relay asked for is there.
+    TrunkOpened(usize),
+    /// Something of a relay was due then.
+    RelayDue(usize, Duration),
+    /// A relay looks at the time.
+    RelayTick(usize),
     /// The rewards that an actor waited for are there.
     Rewarded(usize),
     /// A commit is on the disk.
@@ -130,7 +143,11 @@ impl PartialOrd for Entry {
 }
 
 struct World<'a> {
+    /// In which a trajectory stands for `grain`.
     config: RunConfig,
+    grain: f64,
+    /// What a roll-out takes with its rewards, where nothing is waited for.
+    roll: f64,
     costs: &'a Costs,
     scenario: &'a Scenario,
     now: f64,
@@ -139,6 +156,7 @@ struct World<'a> {
     foreseen: u64,
     nodes: Vec<Node>,
     actors: Vec<Actor>,
+    relays: Vec<RelayHost>,
     learner: Learner,
     up: Pipe,
     down: Pipe,
@@ -152,7 +170,8 @@ struct World<'a> {
 
 impl<'a> World<'a> {
     fn new(config: &RunConfig, task: &Task, costs: &'a Costs, scenario: &'a Scenario) -> Self {
-        let mut config = config.clone();
+        let roll = roll_seconds(config, costs, scenario);
+        let (mut config, grain) = grain::coarse(config);
         // The run does not end, and scoring again is among the measured costs of a message.
         config.train.rounds = u32::MAX.into();
         config.learner.rescore = 0.0;
@@ -169,6 +188,7 @@ impl<'a> World<'a> {
             foreseen: 0,
             nodes: Vec::new(),
             actors: Vec::new(),
+            relays: Vec::new(),
             learner: Learner::new(&config, task),
             up: Pipe::new(rate, latency),
             down: Pipe::new(rate, latency),
@@ -176,19 +196,24 @@ impl<'a> World<'a> {
             rng,
             counts: Counts::default(),
             staleness: Staleness::new(),
-            tally: Tally::new(window(&config, costs, scenario)),
+            tally: Tally::new(window(roll, scenario)),
             config,
+            grain,
+            roll,
             costs,
             scenario,
         };
         world.nodes = (0..scenario.nodes).map(|node| world.node(node)).collect();
         world.actors = (0..scenario.actors).map(|number| world.actor(number)).collect();
+        world.relays = (0..scenario.relay_count()).map(|number| world.relay(number)).collect();
         world
     }
 
     fn node(&self, node: usize) -> Node {
         let actors = (0..self.scenario.actors).filter(|&actor| self.scenario.node_of(actor) == node);
-        let mut background = actors.count() as f64 * self.costs.actor.tick / ACTOR_TICK.as_secs_f64();
+        let relays = (0..self.scenario.relay_count()).filter(|&relay| self.scenario.node_of(relay) == node);
+        let looks = (actors.count() + relays.count()) as f64 / ACTOR_TICK.as_secs_f64();
+        let mut background = looks * self.costs.actor.tick;
         if node == 0 {
             let looks = self.scenario.actors as f64 * self.costs.learner.tick_each;
             background += looks / LEARNER_TICK.as_secs_f64();
@@ -201,9 +226,12 @@ impl<'a> World<'a> {
         self.at(LEARNER_TICK.as_secs_f64(), Event::LearnerTick);
         for number in 0..self.actors.len() {
             // Real ones do not stay in step either.
-            let roll = roll_seconds(&self.config, self.costs, self.scenario);
-            let offset = self.rng.uniform(0.0, LOOK_EVERY.max(roll));
+            let offset = self.rng.uniform(0.0, LOOK_EVERY.max(self.roll));
             self.at(offset, Event::ActorTick(number));
+        }
+        for number in 0..self.relays.len() {
+            let offset = self.rng.uniform(0.0, LOOK_EVERY);
+            self.at(offset, Event::RelayTick(number));
         }
         self.at(self.tally.next_end(), Event::WindowEnd);
     }
@@ -223,10 +251,17 @@ impl<'a> World<'a> {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Computed { node, epoch } => self.computed(node, epoch),
-            Event::ToLearner(route, message) => self.reached_learner(route, *message),
+            Event::ToLearner(route, what) => self.reached_learner(route, *what),
             Event::ToActor(route, message) => self.reached_actor(route, *message),
             Event::Opened(actor) => self.opened(actor),
-            Event::Hangup(route) => self.hung_up(route),
+            Event::Hangup(route) => self.reached_learner(route, Arrival::End),
+            Event::AtRelay(relay, input) => self.at_relay(relay, *input),
+            Event::TrunkOpened(relay) => self.trunk_opened(relay),
+            Event::RelayDue(relay, due) => self.relay_due(relay, due),
+            Event::RelayTick(relay) => {
+                self.relay_tick(relay);
+                self.at(self.now + LOOK_EVERY, Event::RelayTick(relay));
+            }
             Event::Rewarded(actor) => self.rewarded(actor),
             Event::OnDisk => self.on_disk(),
             Event::ActorTick(actor) => {
@@ -247,7 +282,7 @@ impl<'a> World<'a> {
         self.counts.link_used = [self.up.used, self.down.used];
         self.counts.learner_cores = self.nodes[0].used(self.now);
         self.counts.actor_cores = self.nodes[1..].iter_mut().map(|node| node.used(self.now)).sum();
-        self.counts.resent = self.learner.duplicates() as f64;
+        self.counts.resent = self.grain * self.learner.duplicates() as f64;
         self.note_waiting();
         self.tally
             .end_window(self.counts.clone(), std::mem::take(&mut self.staleness));
@@ -258,6 +293,7 @@ impl<'a> World<'a> {
         let cores = self.scenario.cores as f64;
         let actor_cores = (self.scenario.nodes - 1) as f64 * cores;
         let mut prediction = self.tally.outcome().prediction(actor_cores, cores);
+        prediction.is_steady = self.tally.is_steady();
         let bytes = &self.costs.bytes;
         let rows = prediction.trajectories_per_second * bytes.row;
         let report = bytes.report + bytes.report_each * self.scenario.actors as f64;
@@ -298,6 +334,7 @@ impl<'a> World<'a> {
             Some(Thread::Publisher) => self.published(),
             Some(Thread::Link(actor)) => self.link_done(actor as usize),
             Some(Thread::Roller(actor)) => self.roller_done(actor as usize),
+            Some(Thread::Relay(relay)) => self.relay_done(relay as usize),
             None => {}
         }
     }
@@ -305,44 +342,12 @@ impl<'a> World<'a> {
     fn clock(&self) -> Duration {
         Duration::from_secs_f64(self.now)
     }
-
-    /// What a message of so many bytes costs at one end.
-    fn end_cost(&self, bytes: f64) -> f64 {
-        let link = &self.costs.link;
-        let seal = if self.scenario.sealed { link.seal_byte } else { 0.0 };
-        link.message + bytes * (link.byte + seal)
-    }
-
-    fn sealed(&self, bytes: f64) -> f64 {
-        if self.scenario.sealed {
-            bytes + overhead(bytes as usize) as f64
-        } else {
-            bytes
-        }
-    }
-
-    fn bytes_up(&self, message: &ToLearner) -> f64 {
-        let bytes = &self.costs.bytes;
-        self.sealed(match message {
-            ToLearner::Trajectories { batch, .. } => bytes.message + batch.len() as f64 * bytes.trajectory,
-            _ => bytes.message,
-        })
-    }
-
-    fn bytes_down(&self, message: &ToActor) -> f64 {
-        let bytes = &self.costs.bytes;
-        self.sealed(match message {
-            ToActor::Weights { .. } => bytes.message + bytes.weights,
-            ToActor::Welcome(welcome) => bytes.message + welcome.config.len() as f64,
-            _ => bytes.message,
-        })
-    }
 }
 
 /// Long enough for rates to mean something.
-fn window(config: &RunConfig, costs: &Costs, scenario: &Scenario) -> f64 {
+fn window(roll: f64, scenario: &Scenario) -> f64 {
     let rolls = (FEW_ROLLS / scenario.actors as f64).max(MANY_ROLLS);
-    (rolls * roll_seconds(config, costs, scenario)).max(SHORTEST_WINDOW)
+    (rolls * roll).max(SHORTEST_WINDOW)
 }
 
 /// What a roll-out takes with its rewards, where nothing is waited for.

@@ -18,6 +18,8 @@ pub(super) enum Thread {
     Link(u32),
     /// An actor's roller.
     Roller(u32),
+    /// A relay.
+    Relay(u32),
 }
 
 /// A number that orders; there is no NaN among times.

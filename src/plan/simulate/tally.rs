@@ -37,6 +37,8 @@ pub(super) struct Counts {
     pub learner_cores: f64,
     /// Core-seconds of all other machines.
     pub actor_cores: f64,
+    /// Messages over the learner's link, to it and from it.
+    pub messages: [f64; 2],
     /// Bytes to the learner.
     pub up: f64,
     /// Bytes from the learner.
@@ -193,6 +195,7 @@ impl Counts {
             ingest: self.ingest - other.ingest,
             learner_cores: self.learner_cores - other.learner_cores,
             actor_cores: self.actor_cores - other.actor_cores,
+            messages: std::array::from_fn(|way| self.messages[way] - other.messages[way]),
             up: self.up - other.up,
             down: self.down - other.down,
             reports: self.reports - other.reports,
@@ -226,8 +229,11 @@ impl Outcome {
         Prediction {
             trajectories_per_second: rate(counts.trained_in),
             relative_error: self.error,
+            is_steady: false,
             rewards_per_second: rate(counts.scored),
             steps_per_second: rate(counts.steps),
+            messages_up_per_second: rate(counts.messages[0]),
+            messages_down_per_second: rate(counts.messages[1]),
             bytes_up_per_second: rate(counts.up),
             bytes_down_per_second: rate(counts.down),
             reports_per_second: rate(counts.reports),

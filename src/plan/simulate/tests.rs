@@ -147,6 +147,99 @@ fn what_is_rolled_out_is_committed_but_for_what_is_on_its_way() {
     assert_eq!(world.learner.duplicates(), 0);
 }
 
+/// 96 actors on three machines, and a learner that has time for them. A version of weights lasts for a while.
+fn machines(relays: bool) -> (RunConfig, Scenario) {
+    let scenario = Scenario {
+        nodes: 4,
+        sealed: true,
+        relays,
+        ..scenario(96, 0.01)
+    };
+    let mut config = config();
+    config.learner.publish_every = 500;
+    (config, scenario)
+}
+
+fn quick(costs: &mut Costs) {
+    (costs.learner.online, costs.learner.replay) = (1e-6, 1e-6);
+}
+
+#[test]
+fn behind_relays_fewer_messages_come_and_weights_go_to_machines() {
+    let [without, with] = [false, true].map(|relays| {
+        let (config, scenario) = machines(relays);
+        play(&config, &scenario, quick)
+    });
+    for prediction in [&without, &with] {
+        assert!(prediction.is_steady, "{prediction:?}");
+        // Four rewards of 10 ms and a roll-out of 2 ms.
+        assert_near(prediction.trajectories_per_second, 96.0 * 4.0 / 0.042, 0.02);
+    }
+    // A roll-out is a message; a relay sends 200 a second, and those that are full.
+    assert!(without.messages_up_per_second > 96.0 / 0.042, "{without:?}");
+    assert!(with.messages_up_per_second < 3.0 * 210.0, "{with:?}");
+    // 32 actors of a machine get the same weights.
+    assert!(with.bytes_down_per_second < without.bytes_down_per_second / 10.0);
+}
+
+#[test]
+fn behind_relays_nothing_is_lost_or_sent_twice() {
+    let one_machine = Scenario {
+        relays: true,
+        ..scenario(8, 0.001)
+    };
+    for (config, scenario) in [machines(true), (config(), one_machine)] {
+        let mut costs = example_costs(&config);
+        quick(&mut costs);
+        let task = example_task();
+        let mut world = World::new(&config, &task, &costs, &scenario);
+        world.begin();
+        for _ in 0..5 {
+            world.play_window();
+        }
+        let (rolled, trained) = (world.counts.rolled, world.counts.trained_in);
+        let most = (scenario.actors * crate::protocol::window(&config)) as f64;
+        assert!(trained > 10_000.0, "{trained}");
+        assert!(
+            (0.0..=2.0 * most).contains(&(rolled - trained)),
+            "{rolled} rolled, {trained} trained"
+        );
+        assert_eq!(world.learner.duplicates(), 0);
+        assert!(world.actors.iter().all(|actor| actor.connections == 1));
+    }
+}
+
+/// A learner that takes 100 trajectories a second: 400 actors are told after some 70 s that what they sent is safe.
+#[test]
+fn actors_stay_with_a_learner_that_is_behind() {
+    for relays in [false, true] {
+        let config = config();
+        let scenario = Scenario {
+            nodes: 5,
+            relays,
+            ..scenario(400, 0.0)
+        };
+        let mut costs = example_costs(&config);
+        (costs.learner.online, costs.learner.replay) = (0.03, 0.03);
+        let task = example_task();
+        let mut world = World::new(&config, &task, &costs, &scenario);
+        world.begin();
+        for _ in 0..60 {
+            world.play_window();
+        }
+        assert!(
+            world.actors.iter().all(|actor| actor.connections == 1),
+            "relays: {relays}"
+        );
+        assert_near(world.counts.trained_in, 120.0 * 100.0, 0.05);
+        let again = world.grain * world.learner.duplicates() as f64;
+        assert!(
+            again < 5.0 * world.counts.trained_in,
+            "relays: {relays}, {again} came again"
+        );
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_and_another_nearly_the_same() {
     let mut scenario = scenario(4, 0.002);

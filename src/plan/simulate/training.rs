@@ -108,7 +108,7 @@ impl World<'_> {
     fn work(&mut self, work: Work) {
         let costs = &self.costs.learner;
         let seconds = match &work {
-            Work::Insert(batch) => batch.len() as f64 * costs.remember,
+            Work::Insert(batch) => self.grain * batch.len() as f64 * costs.remember,
             Work::Online => costs.online,
             Work::Replay { .. } => costs.replay,
             Work::RoundEnd { .. } => self.round_end(),
@@ -173,10 +173,12 @@ impl World<'_> {
         let most = self.config.learner.max_staleness;
         for version in &batch {
             let age = newest.saturating_sub(version.0);
-            *self.staleness.entry(age).or_default() += 1;
-            self.counts.stale += f64::from(u8::from(age > most));
+            *self.staleness.entry(age).or_default() += self.grain as u64;
+            if age > most {
+                self.counts.stale += self.grain;
+            }
         }
-        self.counts.trained_in += batch.len() as f64;
+        self.counts.trained_in += self.grain * batch.len() as f64;
         if let Some(pacing) = &mut training.pacing {
             pacing.insert(batch, |version| newest.saturating_sub(version.0) <= most);
         }

@@ -2,9 +2,9 @@
 
 use super::{Action, ActorSession, Exit, Link, Loaded, MAX_WORK, Run, Work};
 use crate::config::{Mode, RunConfig};
-use crate::protocol::HEARTBEAT;
 use crate::protocol::messages::{Blob, ToActor, Welcome};
 use crate::protocol::weights::Packed;
+use crate::protocol::{HEARTBEAT, RESEND};
 use crate::units::{PolicyVersion, Seq};
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ impl ActorSession {
     fn acknowledged(&mut self, now: Duration, next: Seq, resend: bool, newest: Option<PolicyVersion>) {
         self.newest = newest;
         if next > self.outbox.oldest() || resend {
-            self.outbox_moved = now;
+            (self.outbox_moved, self.resend_after) = (now, RESEND);
         }
         if !self.outbox.acknowledge(next) {
             self.lost(now, format!("the learner acknowledged {next}, which was never sent"));

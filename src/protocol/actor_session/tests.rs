@@ -98,6 +98,29 @@ fn what_is_not_acknowledged_is_sent_again_at_once_when_asked_for_or_welcomed() {
 }
 
 #[test]
+fn what_is_not_acknowledged_is_sent_again_ever_more_seldom_until_something_is() {
+    let (mut session, mut out) = connected();
+    session.handle(Duration::ZERO, welcome("r"), &mut out);
+    let batch = (0..3).map(|index| example_trajectory(0, index)).collect();
+    session.handle(Duration::ZERO, Event::Rolled(batch, OracleHealth::default()), &mut out);
+    let mut again = |seconds: std::ops::Range<u64>, message: ToActor| {
+        let mut times = Vec::new();
+        for second in seconds {
+            let mut out = Vec::new();
+            session.handle(Duration::from_secs(second), Event::Received(message.clone()), &mut out);
+            if !sent(&out).is_empty() {
+                times.push(second);
+            }
+        }
+        times
+    };
+    let newest = None;
+    assert_eq!(again(1..100, ToActor::Heartbeat { newest }), [4, 12, 28, 60, 92]);
+    let (next, resend) = (Seq(1), false);
+    assert_eq!(again(100..120, ToActor::Ack { next, resend, newest }), [104, 112]);
+}
+
+#[test]
 fn an_actor_works_for_one_run_only() {
     let (mut session, mut out) = connected();
     session.handle(Duration::ZERO, welcome("r"), &mut out);

@@ -48,6 +48,8 @@ pub enum Event {
     Finished,
     /// Time passed.
     Tick,
+    /// Time passed, and nothing is read from the network meanwhile: training or the disk is behind.
+    HeldBack,
 }
 
 /// What the learner is to do about it.

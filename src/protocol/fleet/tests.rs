@@ -104,6 +104,25 @@ fn silence_while_nothing_was_read_is_no_silence() {
 }
 
 #[test]
+fn an_actor_that_is_not_read_is_told_that_the_learner_is_there_before_it_gives_up() {
+    let mut fleet = fleet(Mode::Async, 0.0);
+    receive(&mut fleet, route(1), hello());
+    let mut told = |seconds, event| {
+        let mut out = Vec::new();
+        fleet.handle(Duration::from_secs(seconds), event, &mut out);
+        let is_ack = |action: &Action| matches!(action, Action::Send(_, ToActor::Ack { resend: false, .. }));
+        assert!(out.iter().all(is_ack), "{out:?}");
+        out.len()
+    };
+    // The learner reads nothing for longer than a lease, and nobody is taken for silent.
+    let held_back: Vec<u64> = (1..24).filter(|&second| told(second, Event::HeldBack) > 0).collect();
+    assert_eq!(held_back, [5, 10, 15, 20]);
+    assert_eq!(told(24, Event::Resumed), 0);
+    let read: Vec<u64> = (24..60).filter(|&second| told(second, Event::Tick) > 0).collect();
+    assert_eq!(read, [25, 30], "a lease after that it is gone");
+}
+
+#[test]
 fn what_an_actor_owes_is_sent_on_its_new_connection_at_once_and_when_it_is_heard_again() {
     let mut fleet = fleet(Mode::Sync, 0.0);
     fleet.handle(Duration::ZERO, Event::RoundStarted(0), &mut Vec::new());

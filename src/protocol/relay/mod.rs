@@ -51,6 +51,10 @@ const LINGER: Duration = Duration::from_millis(5);
 /// so that what waits behind it is not sent again in vain.
 const CREDIT: u64 = 4;
 
+/// Messages that wait to be written to a relay beyond which it is sent no weights: they would be old when their turn comes.
+/// Its actors ask again.
+pub const BUSY: usize = 8;
+
 /// Most actors of a relay at once. Each costs a learner some hundred bytes; the fleet's own limit comes after it.
 pub const MAX_BRANCHES: usize = 1024;
 

@@ -227,8 +227,11 @@ impl World {
     }
 
     pub(super) fn tick_learner(&mut self) {
-        if self.learner_is_paused() || !self.may_read() {
+        if self.learner_is_paused() {
             return;
+        }
+        if !self.may_read() {
+            return self.fleet_event(Event::HeldBack);
         }
         self.fleet_event(Event::Tick);
         self.learner.ticked = self.learner_clock();
