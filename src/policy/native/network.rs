@@ -16,7 +16,7 @@ pub enum Network {
     /// Scores edges.
     Edges(Box<EdgeNetwork>),
     /// Scores actions.
-    StateAction(StateActionNetwork),
+    StateAction(Box<StateActionNetwork>),
 }
 
 /// Products of weights that stay the same until the weights change.
@@ -95,7 +95,7 @@ impl Network {
     pub fn new(layout: &Layout, direction: Direction) -> Self {
         match layout.spec.parameterization {
             Parameterization::Edge => Self::Edges(Box::new(EdgeNetwork::new(layout, direction))),
-            Parameterization::StateAction => Self::StateAction(StateActionNetwork::new(layout, direction)),
+            Parameterization::StateAction => Self::StateAction(Box::new(StateActionNetwork::new(layout, direction))),
         }
     }
 
