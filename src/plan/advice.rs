@@ -17,6 +17,9 @@ const MOSTLY_BUSY: f64 = 0.5;
 /// From this share of their time on, actors count as waiting.
 const WAITING: f64 = 0.3;
 
+/// From this share of their time on, actors count as never waiting.
+const ALL: f64 = 0.98;
+
 /// From this share of trajectories on, a loss is worth a word.
 const WORTH_A_WORD: f64 = 0.01;
 
@@ -168,11 +171,14 @@ impl Readings {
 
     /// What the run cannot get beyond.
     pub fn limit(&self) -> Limit {
+        // The more waits for the disk, the more goes into a commit: one that always commits is no limit while nobody waits.
+        let nobody_waits = self.scoring + self.rolling > ALL;
+        let ingest = if nobody_waits { 0.0 } else { self.ingest };
         let parts = [
             (self.link[0], Limit::LinkUp),
             (self.link[1], Limit::LinkDown),
             (self.training, Limit::Training),
-            (self.ingest, Limit::Replay),
+            (ingest, Limit::Replay),
             (self.network, Limit::Network),
             (self.shared_cores, Limit::Cores),
             (self.actor_cores, Limit::ActorCores),
@@ -260,6 +266,7 @@ mod tests {
         assert_eq!(limit(drowned), Limit::Training);
         assert_eq!(limit(|r| r.training = 0.97), Limit::Training);
         assert_eq!(limit(|r| r.ingest = 0.95), Limit::Replay);
+        assert_eq!(limit(|r| (r.ingest, r.rolling) = (0.95, 0.99)), Limit::RollOuts);
         assert_eq!(limit(|r| r.network = 0.95), Limit::Network);
         assert_eq!(limit(|r| r.link = [0.1, 0.99]), Limit::LinkDown);
         assert_eq!(limit(|r| r.link = [0.99, 0.1]), Limit::LinkUp);

@@ -107,7 +107,11 @@ impl ActorSession {
     fn acknowledged(&mut self, now: Duration, next: Seq, resend: bool, newest: Option<PolicyVersion>) {
         self.newest = newest;
         if next > self.outbox.oldest() || resend {
-            (self.outbox_moved, self.resend_after) = (now, RESEND);
+            // What takes long once does so again, until something comes soon.
+            if now < self.outbox_moved + RESEND {
+                self.resend_after = RESEND;
+            }
+            self.outbox_moved = now;
         }
         if !self.outbox.acknowledge(next) {
             self.lost(now, format!("the learner acknowledged {next}, which was never sent"));
