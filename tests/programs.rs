@@ -1,5 +1,7 @@
 //! Tests of the whole programs, as a user runs them. One test binary, a module per subject.
 
+#[path = "programs/bench.rs"]
+mod bench;
 #[path = "programs/commands.rs"]
 mod commands;
 #[cfg(target_os = "linux")]
@@ -17,6 +19,9 @@ mod golden;
 mod input;
 #[path = "programs/installation.rs"]
 mod installation;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[path = "programs/instructions.rs"]
+mod instructions;
 #[path = "programs/launch_kubernetes.rs"]
 mod launch_kubernetes;
 #[cfg(target_os = "linux")]

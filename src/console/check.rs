@@ -1,5 +1,6 @@
-//! One line of what `thermoflow doctor` finds.
+//! One line of what `thermoflow doctor` finds; how fast this machine multiplies matrices, which `bench` asks too.
 
+use crate::policy::native::matrix::{Into as Product, Matrix, MatrixMut, multiply};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -93,6 +94,17 @@ impl Check {
             ..Self::ok(name, found)
         }
     }
+}
+
+/// Speed of the built-in backend's products, which use one thread.
+pub fn native_speed() -> Check {
+    let a = vec![1f32; SPEED_SIZE * SPEED_SIZE];
+    let mut out = vec![0f32; SPEED_SIZE * SPEED_SIZE];
+    Check::speed("speed of native", || {
+        let factor = Matrix::new(&a, SPEED_SIZE, SPEED_SIZE);
+        let out = MatrixMut::new(&mut out, SPEED_SIZE, SPEED_SIZE);
+        multiply(out, Product::Replace, factor, factor);
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `thermoflow bench weights`: how large weights are on the wire in each format, and what packing them costs.
 
-use super::configuration;
+use super::{PUBLISHED, configuration};
 use crate::cli::{BadInput, Output};
 use anyhow::Context;
 use clap::ValueEnum;
@@ -31,9 +31,9 @@ pub struct Args {
     /// Rounds of training before the first: early weights change more from version to version
     #[arg(long, default_value_t = 20)]
     warm_up: u64,
-    /// Configuration file [default: TFBind8 with the published settings]
-    #[arg(long, value_name = "CONFIG")]
-    config: Option<PathBuf>,
+    /// Configuration file; those of configs/bench are known without the file
+    #[arg(long, value_name = "CONFIG", default_value = PUBLISHED)]
+    config: PathBuf,
     /// Set a key of the configuration: a dotted path and a TOML value (may be given more than once)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
@@ -76,7 +76,7 @@ impl Args {
     fn measure(&self, hidden: usize, bar: &indicatif::ProgressBar) -> anyhow::Result<Vec<Line>> {
         let mut sets = self.sets.clone();
         sets.push(format!("policy.hidden={hidden}"));
-        let config = configuration(self.config.as_deref(), sets)?;
+        let config = configuration(&self.config, sets)?;
         let versions = self.train(&config, bar)?;
         let formats = WeightsFormat::value_variants();
         let mut lines = formats

@@ -7,10 +7,9 @@ use anyhow::bail;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
-use thermoflow::console::check::{Check, SPEED_SIZE, Status};
+use thermoflow::console::check::{Check, Status, native_speed};
 use thermoflow::console::{print_json, sibling};
 use thermoflow::libtorch;
-use thermoflow::policy::native::matrix::{Into as Product, Matrix, MatrixMut, multiply};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,21 +68,6 @@ impl Args {
             None => Ok(()),
         }
     }
-}
-
-/// Speed of the built-in backend's products (they use one thread).
-fn native_speed() -> Check {
-    let a = vec![1f32; SPEED_SIZE * SPEED_SIZE];
-    let mut out = vec![0f32; SPEED_SIZE * SPEED_SIZE];
-    Check::speed("speed of native", || {
-        let factor = Matrix::new(&a, SPEED_SIZE, SPEED_SIZE);
-        multiply(
-            MatrixMut::new(&mut out, SPEED_SIZE, SPEED_SIZE),
-            Product::Replace,
-            factor,
-            factor,
-        );
-    })
 }
 
 fn print(check: &Check, out: &mut Output) -> std::io::Result<()> {

@@ -1,4 +1,4 @@
-//! Real runs of a planned size on this machine: how fast they are once all actors are there.
+//! Real runs of a planned size on this machine: how fast they are once all actors are there. `bench fleet` uses it too.
 
 use crate::cli::config::Source;
 use crate::cli::train::{Report, Run, Watcher, supervise};

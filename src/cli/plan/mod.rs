@@ -1,6 +1,6 @@
 //! `thermoflow plan`: what a run will do on given machines, what limits it, and, with `--check`, what it really does here.
 
-mod check;
+pub mod check;
 mod measure;
 mod show;
 

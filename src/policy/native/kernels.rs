@@ -5,6 +5,7 @@
 // `multiversion` expands to guarded calls of `#[target_feature]` functions.
 #![allow(unsafe_code)]
 
+use super::flops;
 use multiversion::multiversion;
 
 /// Slope of LeakyReLU below zero.
@@ -73,6 +74,7 @@ fn row_of_mut(matrix: &mut [f32], row: u32, width: usize) -> &mut [f32] {
 #[multiversion(targets = "simd")]
 pub fn score_edges(edges: Edges, on: Operands, bias: f32, scores: &mut [f32]) {
     let width = on.w.len();
+    flops::add(flops::EDGE * width * edges.target.len());
     let mut base = vec![0.0f32; width];
     for (row, (&source, &group)) in edges.row_source.iter().zip(edges.row_group).enumerate() {
         base.copy_from_slice(row_of(on.u, source, width));
@@ -104,6 +106,7 @@ pub fn score_edges(edges: Edges, on: Operands, bias: f32, scores: &mut [f32]) {
 #[multiversion(targets = "simd")]
 pub fn score_edges_backward(edges: Edges, on: Operands, upstream: &[f32], gradient: &mut OperandsGradient) {
     let width = on.w.len();
+    flops::add(flops::EDGE_BACKWARD * width * edges.target.len());
     let mut base = vec![0.0f32; width];
     let mut source_gradient = vec![0.0f32; width];
     for (row, (&source, &group)) in edges.row_source.iter().zip(edges.row_group).enumerate() {
@@ -158,6 +161,7 @@ pub fn sum_columns_linear(ones: &[u32], offsets: &[u32], columns: &[f32], bias: 
 #[inline(always)]
 fn sum_linear(ones: &[u32], offsets: &[u32], columns: &[f32], bias: &[f32], out: &mut [f32]) {
     let width = bias.len();
+    flops::add(width * ones.len());
     for (pair, row) in offsets.windows(2).zip(out.chunks_exact_mut(width)) {
         row.copy_from_slice(bias);
         for &one in &ones[pair[0] as usize..pair[1] as usize] {
@@ -171,6 +175,7 @@ fn sum_linear(ones: &[u32], offsets: &[u32], columns: &[f32], bias: &[f32], out:
 /// Adds row i of `rows` (`[states, width]`) to the columns of the ones of state i.
 #[multiversion(targets = "simd")]
 pub fn scatter_columns(ones: &[u32], offsets: &[u32], rows: &[f32], width: usize, columns: &mut [f32]) {
+    flops::add(width * ones.len());
     for (pair, row) in offsets.windows(2).zip(rows.chunks_exact(width)) {
         for &one in &ones[pair[0] as usize..pair[1] as usize] {
             row_of_mut(columns, one, width)

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use super::flops;
+
 /// A matrix that borrows its numbers: element (r, c) is `data[offset + r·row_stride + c·column_stride]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a> {
@@ -140,6 +142,7 @@ pub fn multiply(out: MatrixMut, into: Into, a: Matrix, b: Matrix) {
         Some(_) => gemm::Parallelism::Rayon(rayon::current_num_threads()),
         None => gemm::Parallelism::None,
     };
+    flops::add(2 * m * n * k);
     let keep = if into == Into::Add { 1.0 } else { 0.0 };
     // SAFETY: `fits` has checked that every element of the three matrices lies within its slice (offset included), and
     // `out` is an exclusive borrow, so it overlaps neither `a` nor `b`; its elements are distinct because its shape

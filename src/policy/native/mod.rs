@@ -4,6 +4,7 @@
 
 mod beta;
 mod edges;
+pub mod flops;
 mod flow;
 mod kept;
 mod kernels;
