@@ -178,8 +178,8 @@ fn growth_is_a_table_and_a_picture() {
     let place = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let [svg, png] = ["a.svg", "a.png"].map(place);
     let brief = ["growth", "--seconds", "0.1", "--over"];
-    let batches = json(&[&brief[..], &["batch", "--values", "4,16", "--out", &svg]].concat());
-    for (point, value) in batches["points"].as_array().unwrap().iter().zip([4, 16]) {
+    let batches = json(&[&brief[..], &["batch", "--values", "16,32", "--out", &svg]].concat());
+    for (point, value) in batches["points"].as_array().unwrap().iter().zip([16, 32]) {
         assert_eq!((&point["value"], &point["batch"]), (&value.into(), &value.into()));
         assert_eq!(point["trajectories"].as_u64().unwrap() % (2 * value), 0, "{point}");
         assert_positive(point, &SPEED);
