@@ -1,3 +1,5 @@
+//! Formats of weights on the wire, and who gets which.
+
 use super::*;
 use crate::config::WeightsFormat;
 use crate::env::Sizes;
