@@ -1,7 +1,7 @@
 //! The table `batches` in memory: who sent how much, when, with which weights. Small beside the trajectories.
 
 use crate::InspectError;
-use crate::replay::{Filter, Plan, Replay, for_each};
+use crate::replay::{Filter, Plan, Replay};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 
@@ -80,12 +80,10 @@ impl Counted {
             plan,
             ("batch_id, object_id", filter),
             Self::default,
-            |sum, _, rows| {
-                for_each(rows, |row| {
-                    *sum.by_batch.entry(row.get(0)?).or_default() += 1;
-                    sum.objects.insert(row.get(1)?);
-                    Ok(())
-                })
+            |sum, row| {
+                *sum.by_batch.entry(row.get(0)?).or_default() += 1;
+                sum.objects.insert(row.get(1)?);
+                Ok(())
             },
             |more| {
                 for (batch, count) in more.by_batch {

@@ -1,7 +1,7 @@
 //! β against y: a uniform sample of what passes, the same however the replay is read.
 
 use crate::InspectError;
-use crate::replay::{Filter, Plan, Replay, for_each};
+use crate::replay::{Filter, Plan, Replay};
 use serde::Serialize;
 use std::collections::BinaryHeap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -56,14 +56,12 @@ impl Sample {
     pub fn extend(&mut self, replay: &Replay, filter: &Filter, plan: &Plan) -> Result<(), InspectError> {
         replay.fold(
             plan,
-            ("seq", filter),
+            ("actor_id, seq", filter),
             Self::default,
-            |sample, range, rows| {
-                for_each(rows, |row| {
-                    sample.count += 1;
-                    sample.offer(Drawn::new(range.actor, row.get(0)?));
-                    Ok(())
-                })
+            |sample, row| {
+                sample.count += 1;
+                sample.offer(Drawn::new(row.get(0)?, row.get(1)?));
+                Ok(())
             },
             |more| {
                 self.count += more.count;

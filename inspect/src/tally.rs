@@ -6,10 +6,10 @@
 use crate::InspectError;
 use crate::groups::Groups;
 use crate::histogram::Quantity;
-use crate::replay::{Filter, ObjectReader, Plan, Replay, Rows, Stop, for_each};
+use crate::replay::{Filter, ObjectReader, Plan, Replay, Values};
 use crate::sketch::Sketch;
-use rusqlite::Row;
 use rusqlite::types::ValueRef;
+use std::sync::Arc;
 
 /// Counters of objects that a thread has at most: 16 MiB.
 const MAX_COUNTERS: u64 = 1 << 22;
@@ -54,10 +54,10 @@ impl Tally {
 
     /// Counts by object those with numbers below `objects`, where a quantity is a score.
     fn count(&mut self, replay: &Replay, filter: &Filter, plan: &Plan, objects: u64) -> Result<(), InspectError> {
-        let counting = Counting {
-            groups: &self.groups,
+        let counting = Arc::new(Counting {
+            groups: self.groups.clone(),
             places: self.quantities.iter().map(|quantity| Place::of(*quantity)).collect(),
-        };
+        });
         let groups = self.groups.names.len();
         let counters = objects as usize * groups;
         let counters = if counting.has_scores() { counters } else { 0 };
@@ -69,12 +69,13 @@ impl Tally {
             scores: source.scores(),
         };
         let mut all = start();
+        let row = counting.clone();
         replay.fold(
             plan,
             (&counting.columns(), filter),
             start,
-            |counts, _, rows| counting.rows(counts, rows),
-            |more| all.merge(&more),
+            move |counts, values| row.count(counts, values),
+            |more| all.merge(more),
         )?;
         counting.add_objects(&mut all).map_err(|error| replay.failed(error))?;
         let sketches = self.sketches.iter_mut().zip(&all.sketches);
@@ -117,7 +118,8 @@ impl Counts {
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    fn merge(&mut self, mut other: Self) {
+        other.settle();
         let sketches = self.sketches.iter_mut().zip(&other.sketches);
         sketches.for_each(|(sketch, more)| sketch.merge(more));
         let counters = self.by_object.iter_mut().zip(&other.by_object);
@@ -161,8 +163,8 @@ impl Place {
 }
 
 /// How rows are counted; shared by threads.
-struct Counting<'a> {
-    groups: &'a Groups,
+struct Counting {
+    groups: Groups,
     /// By quantity.
     places: Vec<Place>,
 }
@@ -170,7 +172,7 @@ struct Counting<'a> {
 /// Columns before those of the quantities: what the group is told from, and the object.
 const FIRST: usize = 2;
 
-impl Counting<'_> {
+impl Counting {
     fn has_scores(&self) -> bool {
         self.places.iter().any(|place| place.is_score())
     }
@@ -183,37 +185,29 @@ impl Counting<'_> {
         columns.join(", ")
     }
 
-    fn rows(&self, counts: &mut Counts, rows: &mut Rows<'_>) -> Result<(), Stop> {
-        let only_scores = self.places.iter().all(|place| place.is_score());
-        for_each(rows, |row| {
-            let group = self.groups.of(row, 0)?;
-            let object = usize::try_from(row.get::<_, i64>(1)?).unwrap_or(usize::MAX);
-            let counter = object.saturating_mul(self.groups.names.len()).saturating_add(group);
-            if counter >= counts.by_object.len() || !self.are_the_objects(row)? {
-                return self.add(counts, group, row, Some(object));
-            }
-            counts.count(counter);
-            if only_scores {
-                return Ok(());
-            }
-            self.add(counts, group, row, None)
-        })?;
-        counts.settle();
-        Ok(())
+    /// Counts a row.
+    fn count(&self, counts: &mut Counts, row: &Values<'_>) -> rusqlite::Result<()> {
+        let group = self.groups.of(row, 0)?;
+        let object = usize::try_from(row.get::<i64>(1)?).unwrap_or(usize::MAX);
+        let counter = object.saturating_mul(self.groups.names.len()).saturating_add(group);
+        if counter >= counts.by_object.len() || !self.are_the_objects(row) {
+            return self.add(counts, group, row, Some(object));
+        }
+        counts.count(counter);
+        if self.places.iter().all(|place| place.is_score()) {
+            return Ok(());
+        }
+        self.add(counts, group, row, None)
     }
 
     /// Whether all scores of a row are its object's.
-    fn are_the_objects(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
-        for (column, place) in (FIRST..).zip(&self.places) {
-            if place.is_score() && row.get_ref(column)? != ValueRef::Null {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    fn are_the_objects(&self, row: &Values<'_>) -> bool {
+        let mut places = (FIRST..).zip(&self.places);
+        places.all(|(column, place)| !place.is_score() || row.get_raw(column) == ValueRef::Null)
     }
 
     /// Adds the values of a row to the sketches: without `object` those that are not scores.
-    fn add(&self, counts: &mut Counts, group: usize, row: &Row<'_>, object: Option<usize>) -> Result<(), Stop> {
+    fn add(&self, counts: &mut Counts, group: usize, row: &Values<'_>, object: Option<usize>) -> rusqlite::Result<()> {
         let first = group * self.places.len();
         for (number, place) in self.places.iter().enumerate() {
             let own: Option<f32> = row.get(FIRST + number)?;
@@ -229,16 +223,17 @@ impl Counting<'_> {
 
     /// Adds what was counted by object to the sketches.
     fn add_objects(&self, counts: &mut Counts) -> rusqlite::Result<()> {
-        let groups = self.groups.names.len();
-        for (counter, count) in std::mem::take(&mut counts.by_object).into_iter().enumerate() {
-            if count == 0 {
+        let by_object = std::mem::take(&mut counts.by_object);
+        for (object, by_group) in by_object.chunks(self.groups.names.len()).enumerate() {
+            if by_group.iter().all(|count| *count == 0) {
                 continue;
             }
-            let scores = counts.scores_of(counter / groups)?;
-            let first = counter % groups * self.places.len();
-            for (place, sketch) in self.places.iter().zip(&mut counts.sketches[first..]) {
-                if let Place::Score(_, score) = place {
-                    sketch.add_many(scores[*score], u64::from(count));
+            let scores = counts.scores_of(object)?;
+            for (count, sketches) in by_group.iter().zip(counts.sketches.chunks_mut(self.places.len())) {
+                for (place, sketch) in self.places.iter().zip(sketches) {
+                    if let Place::Score(_, score) = place {
+                        sketch.add_many(scores[*score], u64::from(*count));
+                    }
                 }
             }
         }

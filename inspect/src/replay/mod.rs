@@ -1,15 +1,17 @@
 //! A replay that is looked at: where it is, whose run it is, and connections that can only read.
 
 mod filter;
+mod fold;
 mod functions;
 mod objects;
 mod scan;
 pub mod sql;
 
 pub use filter::Filter;
+pub use fold::Values;
 pub use functions::VIEW;
 pub(crate) use objects::ObjectReader;
-pub use scan::{Plan, Range, Rows, Stop, for_each};
+pub use scan::{Plan, Range, Rows, Stop};
 
 use crate::InspectError;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,8 +25,9 @@ use thermoflow::replay::{Store, StoreError, wal_of};
 use thermoflow::run_dir::{RunPaths, RunRecord};
 use thermoflow::task::Task;
 
-/// Pages of the database that each connection keeps, KiB (negative: SQLite's way to say so). What is read goes by once.
-const CACHE_KIB: i64 = -8192;
+/// Pages of the database that each connection keeps, KiB (negative: SQLite's way to say so). What is read goes by once, and
+/// a page is read faster into memory that is still in a core's own cache.
+const CACHE_KIB: i64 = -1024;
 
 /// A replay opened for reading, also while a learner writes to it.
 ///

@@ -3,14 +3,16 @@
 //! What is read is fixed beforehand from the table `batches`: numbers are given without gaps and rows never change, so
 //! connections that see the database a little later read the same, and a learner that writes meanwhile does not matter.
 
+use super::fold::{Fold, Values};
 use super::{Filter, Replay, Source};
 use crate::InspectError;
 use crate::batches::Batch;
 use indicatif::ProgressBar;
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -136,7 +138,7 @@ impl Replay {
                     let (sender, receiver) = sync_channel(AHEAD);
                     let ranges = plan.ranges.iter().skip(first).step_by(threads);
                     scope.spawn(move || {
-                        for (result, _) in source.read((sql, filter), ranges, work) {
+                        for (result, _) in source.read((sql, filter), ranges, |_| Ok(()), work) {
                             // Nobody takes more: another range failed.
                             if sender.send(result).is_err() {
                                 return;
@@ -160,35 +162,35 @@ impl Replay {
     }
 
     /// Reads `columns` of the view `replay` for the trajectories of a plan that pass the filter: each thread starts with
-    /// `start`, `add`s the rows of range after range to it, and `merge` gets what each thread has in the end. The order of
-    /// the ranges is not kept.
+    /// `start`, `add`s row after row to it, and `merge` gets what each thread has in the end. The order is not kept.
     ///
     /// # Errors
     /// When reading fails, and those of `add`.
-    pub fn fold<T: Send>(
+    pub fn fold<T: Send + 'static>(
         &self,
         plan: &Plan,
         (columns, filter): (&str, &Filter),
         start: impl Fn() -> T + Sync,
-        add: impl Fn(&mut T, &Range, &mut Rows<'_>) -> Result<(), Stop> + Sync,
+        add: impl Fn(&mut T, &Values<'_>) -> rusqlite::Result<()> + Send + Sync + 'static,
         merge: impl FnMut(T),
     ) -> Result<(), InspectError> {
         let next = AtomicUsize::new(0);
-        let sql = sql(columns, filter);
+        let (sql, add) = (sql(&Fold::<T>::call(columns), filter), Arc::new(add));
         let (next, sql, add, start) = (&next, &sql, &add, &start);
         let (source, progress) = (&self.source, &self.begin(plan));
         let sums: Result<Vec<T>, InspectError> = thread::scope(|scope| {
             let threads: Vec<_> = (0..threads(plan))
                 .map(|_| {
                     scope.spawn(move || -> Result<T, InspectError> {
-                        let mut sum = start();
+                        let fold = Fold::of(start());
                         let left = std::iter::from_fn(|| plan.ranges.get(next.fetch_add(1, Ordering::Relaxed)));
-                        let add = |range: &Range, rows: &mut Rows<'_>| add(&mut sum, range, rows);
-                        for (result, range) in source.read((sql, filter), left, add) {
+                        let install = |connection: &Connection| fold.install(connection, add.clone());
+                        let work = |_: &Range, rows: &mut Rows<'_>| fold.run(rows);
+                        for (result, range) in source.read((sql, filter), left, install, work) {
                             result.inspect_err(|_| next.store(plan.ranges.len(), Ordering::Relaxed))?;
                             progress.inc(range.len());
                         }
-                        Ok(sum)
+                        Ok(fold.into_sum())
                     })
                 })
                 .collect();
@@ -222,17 +224,23 @@ fn sql(columns: &str, filter: &Filter) -> String {
 }
 
 impl Source {
-    /// One thread's part: range after range with its result.
+    /// One thread's part: range after range with its result. `install` gives the thread's connection what `sql` asks for.
     fn read<'a, T>(
         &'a self,
         (sql, filter): (&'a str, &'a Filter),
         mut ranges: impl Iterator<Item = &'a Range> + 'a,
+        install: impl Fn(&Connection) -> rusqlite::Result<()> + 'a,
         mut work: impl FnMut(&Range, &mut Rows<'_>) -> Result<T, Stop> + 'a,
     ) -> impl Iterator<Item = (Result<T, InspectError>, &'a Range)> + 'a {
         let mut connection = None;
         std::iter::from_fn(move || {
             let range = ranges.next()?;
-            let opened = connection.take().map_or_else(|| self.connect(), Ok);
+            let connect = || {
+                let new = self.connect()?;
+                install(&new).map_err(|error| self.failed(error))?;
+                Ok(new)
+            };
+            let opened = connection.take().map_or_else(connect, Ok);
             let result = opened.and_then(|opened| {
                 let result = read_range(&opened, sql, range, &mut work).map_err(|stop| match stop {
                     Stop::Sqlite(error) => filter.blamed(&error).unwrap_or_else(|| self.failed(error)),
@@ -276,15 +284,4 @@ impl From<InspectError> for Stop {
     fn from(error: InspectError) -> Self {
         Self::Other(error)
     }
-}
-
-/// Calls `each` for every row.
-///
-/// # Errors
-/// When reading fails, and those of `each`.
-pub fn for_each(rows: &mut Rows<'_>, mut each: impl FnMut(&Row<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
-    while let Some(row) = rows.next()? {
-        each(row)?;
-    }
-    Ok(())
 }

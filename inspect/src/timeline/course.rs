@@ -53,7 +53,7 @@ impl Course {
             self.each *= 2;
         }
         let each = self.each;
-        self.parts.extend(replay, filter, &Plan::of(batches), |batch| {
+        self.parts.extend(replay, filter, &Plan::of(batches), move |batch| {
             place(batch, each).min(MOST - 1)
         })
     }

@@ -11,6 +11,7 @@ use crate::batches::{self, Batch};
 use crate::modes::FoundModes;
 use crate::replay::{Filter, Plan, Replay};
 use serde::Serialize;
+use std::sync::Arc;
 use thermoflow::task::Task;
 
 /// What is to the right.
@@ -58,9 +59,10 @@ impl Timeline {
         task: Option<&Task>,
         (over, parts): (Over, usize),
     ) -> Result<Self, InspectError> {
-        let axis = Axis::new(&batches::read(replay, 0)?, over, parts);
+        let axis = Arc::new(Axis::new(&batches::read(replay, 0)?, over, parts));
         let mut counted = Parts::new(parts);
-        counted.extend(replay, filter, &Plan::all(replay)?, |batch| axis.part(batch))?;
+        let places = axis.clone();
+        counted.extend(replay, filter, &Plan::all(replay)?, move |batch| places.part(batch))?;
         let modes = FoundModes::look_up(replay, task)?;
         let parts = counted.add_up(replay, modes.as_ref(), |part| axis.end(part))?;
         Ok(Self {

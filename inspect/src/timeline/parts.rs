@@ -2,7 +2,7 @@
 
 use crate::InspectError;
 use crate::modes::FoundModes;
-use crate::replay::{Filter, Plan, Replay, for_each};
+use crate::replay::{Filter, Plan, Replay};
 use crate::sketch::{Quantiles, Sketch};
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -69,23 +69,19 @@ impl Parts {
         replay: &Replay,
         filter: &Filter,
         plan: &Plan,
-        part: impl Fn(i64) -> usize + Sync,
+        part: impl Fn(i64) -> usize + Send + Sync + 'static,
     ) -> Result<(), InspectError> {
         let parts = self.counts.len();
         replay.fold(
             plan,
             ("batch_id, object_id, beta, y", filter),
             || Self::new(parts),
-            |sum, _, rows| {
-                for_each(rows, |row| {
-                    let part = part(row.get(0)?);
-                    sum.first.see(row.get(1)?, part as u32);
-                    sum.counts[part].beta.add(row.get(2)?);
-                    sum.counts[part]
-                        .y
-                        .add(row.get::<_, Option<f32>>(3)?.unwrap_or(f32::NAN));
-                    Ok(())
-                })
+            move |sum, row| {
+                let part = part(row.get(0)?);
+                sum.first.see(row.get(1)?, part as u32);
+                sum.counts[part].beta.add(row.get(2)?);
+                sum.counts[part].y.add(row.get::<Option<f32>>(3)?.unwrap_or(f32::NAN));
+                Ok(())
             },
             |more| {
                 self.counts

@@ -5,7 +5,7 @@ mod page;
 pub use page::{Page, Sort, Wanted};
 
 use crate::InspectError;
-use crate::replay::{Filter, Plan, Replay, for_each};
+use crate::replay::{Filter, Plan, Replay};
 use rusqlite::{Connection, Row};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -199,19 +199,17 @@ impl Passing {
     pub fn extend(&mut self, replay: &Replay, filter: &Filter, plan: &Plan) -> Result<(), InspectError> {
         replay.fold(
             plan,
-            ("object_id, batch_id, seq", filter),
+            ("object_id, batch_id, actor_id, seq", filter),
             Self::default,
-            |found, range, rows| {
-                for_each(rows, |row| {
-                    let seen = Seen {
-                        count: 1,
-                        batch: row.get(1)?,
-                        actor: range.actor,
-                        seq: row.get(2)?,
-                    };
-                    found.add(row.get(0)?, seen);
-                    Ok(())
-                })
+            |found, row| {
+                let seen = Seen {
+                    count: 1,
+                    batch: row.get(1)?,
+                    actor: row.get(2)?,
+                    seq: row.get(3)?,
+                };
+                found.add(row.get(0)?, seen);
+                Ok(())
             },
             |found| found.0.into_iter().for_each(|(object, seen)| self.add(object, seen)),
         )
