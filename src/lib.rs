@@ -41,6 +41,7 @@ pub mod sampling;
 pub mod scoring;
 #[cfg(test)]
 mod small_disk;
+mod spread;
 pub mod suggest;
 pub mod task;
 pub mod trainer;

@@ -1,7 +1,12 @@
 //! Adam with gradient clipping per group, over one flat buffer (METHOD.md, Optimiser).
 
+// `multiversion` expands to guarded calls of `#[target_feature]` functions.
+#![allow(unsafe_code)]
+
 use crate::config::OptimizerConfig;
 use crate::policy::{Conditioning, GROUPS, Group, Parameters};
+use crate::spread;
+use multiversion::multiversion;
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
@@ -54,15 +59,8 @@ impl AdamState {
             };
             let rate = (lr_factor * f64::from(lr) / correction1) as f32;
             let root = (1.0 / correction2.sqrt()) as f32;
-            let moments = self.first[range.clone()]
-                .iter_mut()
-                .zip(&mut self.second[range.clone()]);
-            for ((value, g), (m, v)) in values[range].iter_mut().zip(gradient).zip(moments) {
-                *g *= scale;
-                *m = BETA1 * *m + (1.0 - BETA1) * *g;
-                *v = BETA2 * *v + (1.0 - BETA2) * *g * *g;
-                *value -= rate * *m / (v.sqrt() * root + EPSILON);
-            }
+            let moments = [&mut self.first[range.clone()], &mut self.second[range.clone()]];
+            update_all(&mut values[range], gradient, moments, [scale, rate, root]);
             norm
         });
         if layout.spec.conditioning == Conditioning::Unconditional {
@@ -73,12 +71,56 @@ impl AdamState {
     }
 }
 
-/// Euclidean norm, summed in f64.
+/// Parameters that a thread has at least.
+const LEAST: usize = 1 << 14;
+
+/// As [`update`], spread over threads.
+fn update_all(values: &mut [f32], gradient: &mut [f32], [first, second]: [&mut [f32]; 2], by: [f32; 3]) {
+    let middle = values.len() / 2;
+    if middle < LEAST {
+        return update(values, gradient, [first, second], by);
+    }
+    let [values, gradient, first, second] = [values, gradient, first, second].map(|all| all.split_at_mut(middle));
+    spread::both(
+        || update_all(values.0, gradient.0, [first.0, second.0], by),
+        || update_all(values.1, gradient.1, [first.1, second.1], by),
+    );
+}
+
+/// Scales the gradient and goes a step of Adam.
+#[multiversion(targets = "simd")]
+fn update(values: &mut [f32], gradient: &mut [f32], moments: [&mut [f32]; 2], [scale, rate, root]: [f32; 3]) {
+    let [first, second] = moments;
+    let moments = first.iter_mut().zip(second);
+    for ((value, g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
+        *g *= scale;
+        *m = BETA1 * *m + (1.0 - BETA1) * *g;
+        *v = BETA2 * *v + (1.0 - BETA2) * *g * *g;
+        *value -= rate * *m / (v.sqrt() * root + EPSILON);
+    }
+}
+
+/// Numbers that are summed in f32.
+const RUN: usize = 256;
+
+/// Runs that are summed at once: an addition to a sum waits for the one before it, but not for those to other sums.
+const TOGETHER: usize = 8;
+
+/// Euclidean norm: short runs are summed in f32, the runs in f64.
 pub fn norm(values: &[f32]) -> f64 {
-    // Partial sums over short runs in f32 let the compiler vectorise; the runs are added in f64.
-    values
-        .chunks(256)
-        .map(|run| f64::from(run.iter().map(|v| v * v).sum::<f32>()))
-        .sum::<f64>()
-        .sqrt()
+    let (groups, rest) = values.as_chunks::<{ RUN * TOGETHER }>();
+    let mut total = 0.0;
+    for group in groups {
+        let mut sums = [0.0f32; TOGETHER];
+        for place in 0..RUN {
+            for (run, sum) in sums.iter_mut().enumerate() {
+                *sum += group[run * RUN + place] * group[run * RUN + place];
+            }
+        }
+        sums.iter().for_each(|sum| total += f64::from(*sum));
+    }
+    for run in rest.chunks(RUN) {
+        total += f64::from(run.iter().map(|v| v * v).sum::<f32>());
+    }
+    total.sqrt()
 }

@@ -6,6 +6,7 @@
 use super::PolicySpec;
 use crate::env::{Action, Environment, Neighbours, StateIndex, States};
 use crate::rollout::Paths;
+use crate::spread;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
@@ -188,9 +189,11 @@ impl Batch {
         } else {
             vec![0; betas.len()]
         };
+        let along = |direction| Choices::along(env, direction, paths, &groups);
+        let (forward, backward) = spread::both(|| along(Direction::Forward), || along(Direction::Backward));
         Self {
-            forward: Choices::along(env, Direction::Forward, paths, &groups),
-            backward: Choices::along(env, Direction::Backward, paths, &groups),
+            forward,
+            backward,
             flows: spec.state_flow.then(|| Flows::along(env, paths, &beta_of)),
             betas: distinct,
             beta_of,

@@ -83,9 +83,6 @@ pub trait Backend: Send {
     /// When the device fails.
     fn load(&mut self, parameters: &Parameters) -> Result<(), BackendError>;
 
-    /// Computes with so many threads, as far as it can; results are the same.
-    fn use_threads(&mut self, _threads: usize) {}
-
     /// Log-probabilities of the steps of a batch; keeps what [`Self::backward`] needs.
     ///
     /// # Errors

@@ -26,10 +26,6 @@ impl Backend for Place {
         self.backend().load(parameters)
     }
 
-    fn use_threads(&mut self, threads: usize) {
-        self.backend().use_threads(threads);
-    }
-
     fn forward(&mut self, batch: &Batch) -> Result<LogProbs, BackendError> {
         self.backend().forward(batch)
     }

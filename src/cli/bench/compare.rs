@@ -2,7 +2,7 @@
 
 use super::child::Child;
 use super::works::{REFERENCE_GFLOPS, Reference, WORKS, Work};
-use super::{check_seconds, configuration};
+use super::{Given, check_seconds};
 use crate::cli::{BadInput, Output};
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
@@ -182,7 +182,7 @@ fn rate(child: &Child, seconds: f64) -> anyhow::Result<f64> {
 /// What a bench lacks here: cores, or data that users import.
 fn lacks(child: &Child) -> anyhow::Result<Option<String>> {
     let config = child.config().context("every work names its configuration")?;
-    match Task::load(&configuration(config, Vec::new())?.task) {
+    match Task::load(&Given::default().load(config, Vec::new())?.task) {
         Err(TaskError::DataFile(error @ BlockDataError::NotImported { .. })) => Ok(Some(format!("data: {error}"))),
         loaded => {
             loaded?;

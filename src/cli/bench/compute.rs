@@ -1,11 +1,10 @@
 //! `thermoflow bench {rollout,train,round}`: one core's arithmetic, in this process.
 
 use super::meter::{Speed, Spent, Until, measure};
-use super::{PUBLISHED, check_seconds, configuration};
+use super::{Given, PUBLISHED, check_seconds};
 use crate::cli::Output;
 use serde::Serialize;
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::Instant;
 use thermoflow::config::RunConfig;
 use thermoflow::console::print_json;
@@ -33,12 +32,8 @@ pub struct Args {
     /// Where to compute: cpu, cpu-torch, cuda, cuda:N, mps
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Configuration file; those of configs/bench are known without the file
-    #[arg(long, value_name = "CONFIG", default_value = PUBLISHED)]
-    config: PathBuf,
-    /// Set a key of the configuration: a dotted path and a TOML value (may be given more than once)
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
+    #[command(flatten)]
+    given: Given,
     /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
@@ -120,14 +115,14 @@ impl Args {
     }
 
     fn configuration(&self) -> anyhow::Result<RunConfig> {
-        let mut sets = self.sets.clone();
+        let mut sets = Vec::new();
         if let Some(batch) = self.batch {
             sets.push(format!("train.batch={batch}"));
         }
         sets.push(format!("learner.threads={}", self.threads));
         sets.push(format!("actor.device={:?}", self.device));
         sets.push(format!("learner.device={:?}", self.device));
-        configuration(&self.config, sets)
+        self.given.load(PUBLISHED, sets)
     }
 }
 

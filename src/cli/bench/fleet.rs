@@ -1,7 +1,6 @@
 //! `thermoflow bench fleet`: a learner and actors in processes of their own, as `thermoflow train` starts them, for some seconds.
 
-use super::{built_in, check_seconds, configuration};
-use crate::cli::config::Source;
+use super::{Given, built_in, check_seconds};
 use crate::cli::plan::check;
 use crate::cli::{BadInput, Output};
 use anyhow::Context;
@@ -34,12 +33,8 @@ pub struct Args {
     /// Seconds to measure, after the start
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
-    /// Configuration file; those of configs/bench are known without the file
-    #[arg(long, value_name = "CONFIG", default_value = ASYNC)]
-    config: PathBuf,
-    /// Set a key of the configuration: a dotted path and a TOML value (may be given more than once)
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
+    #[command(flatten)]
+    given: Given,
     /// Where the run is kept for the time of the bench
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
@@ -62,14 +57,11 @@ struct Report {
 impl Args {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
         check_seconds(self.seconds)?;
-        let config = configuration(&self.config, self.sets.clone())?;
+        let config = self.given.load(ASYNC, Vec::new())?;
         let trained_on = trained_on(&config)?;
         let cannot = || format!("{} cannot be used", self.dir.display());
         let dir = tempfile::tempdir_in(&self.dir).with_context(cannot)?;
-        let mut source = Source {
-            file: self.config,
-            sets: self.sets,
-        };
+        let mut source = self.given.source(ASYNC, Vec::new());
         if let Some(text) = built_in(&source.file) {
             // The learner reads a file.
             source.file = dir.path().join("config.toml");
@@ -110,13 +102,12 @@ fn trained_on(config: &RunConfig) -> Result<f64, BadInput> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn a_fleet_counts_trajectories_as_rounds_do() {
         let of = |file: &str, sets: &[&str]| {
             let sets = sets.iter().map(|&set| set.to_owned()).collect();
-            trained_on(&configuration(Path::new(file), sets).unwrap())
+            trained_on(&Given::default().load(file, sets).unwrap())
         };
         assert_eq!(of(ASYNC, &[]).unwrap(), 2.0);
         assert_eq!(

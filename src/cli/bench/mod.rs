@@ -14,7 +14,7 @@ mod works;
 use super::config::Source;
 use super::{BadInput, Output, sibling};
 use compute::Work;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use thermoflow::config::{self, RawConfig, RunConfig};
 
 const EXAMPLES: &str = "\
@@ -106,16 +106,34 @@ impl Args {
     }
 }
 
-/// The configuration of a file, or of one that is built in where there is no such file.
-fn configuration(file: &Path, sets: Vec<String>) -> anyhow::Result<RunConfig> {
-    let flags = RawConfig::default();
-    match built_in(file) {
-        Some(text) => Ok(config::from_text(file, text, &sets, &flags)?),
-        None => Source {
-            file: file.to_owned(),
-            sets,
+/// What to measure with; benches flatten it into their arguments.
+#[derive(Debug, Clone, Default, clap::Args)]
+struct Given {
+    /// Configuration file; those of configs/bench are known without the file [default: configs/bench/tfbind8.toml; of a fleet
+    /// configs/bench/tfbind8-async.toml]
+    #[arg(long, value_name = "CONFIG")]
+    config: Option<PathBuf>,
+    /// Set a key of the configuration: a dotted path and a TOML value (may be given more than once)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+}
+
+impl Given {
+    /// Where it is, with `more` keys set; `otherwise` where none is given.
+    fn source(&self, otherwise: impl Into<PathBuf>, more: Vec<String>) -> Source {
+        Source {
+            file: self.config.clone().unwrap_or_else(|| otherwise.into()),
+            sets: [self.sets.clone(), more].concat(),
         }
-        .load(&flags),
+    }
+
+    /// The configuration of a file, or of one that is built in where there is no such file.
+    fn load(&self, otherwise: impl Into<PathBuf>, more: Vec<String>) -> anyhow::Result<RunConfig> {
+        let (source, flags) = (self.source(otherwise, more), RawConfig::default());
+        match built_in(&source.file) {
+            Some(text) => Ok(config::from_text(&source.file, text, &source.sets, &flags)?),
+            None => source.load(&flags),
+        }
     }
 }
 

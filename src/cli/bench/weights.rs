@@ -1,12 +1,11 @@
 //! `thermoflow bench weights`: how large weights are on the wire in each format, and what packing them costs.
 
-use super::{PUBLISHED, configuration};
+use super::{Given, PUBLISHED};
 use crate::cli::{BadInput, Output};
 use anyhow::Context;
 use clap::ValueEnum;
 use serde::Serialize;
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thermoflow::config::{RunConfig, WeightsFormat};
@@ -31,12 +30,8 @@ pub struct Args {
     /// Rounds of training before the first: early weights change more from version to version
     #[arg(long, default_value_t = 20)]
     warm_up: u64,
-    /// Configuration file; those of configs/bench are known without the file
-    #[arg(long, value_name = "CONFIG", default_value = PUBLISHED)]
-    config: PathBuf,
-    /// Set a key of the configuration: a dotted path and a TOML value (may be given more than once)
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
+    #[command(flatten)]
+    given: Given,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -74,9 +69,8 @@ impl Args {
     }
 
     fn measure(&self, hidden: usize, bar: &indicatif::ProgressBar) -> anyhow::Result<Vec<Line>> {
-        let mut sets = self.sets.clone();
-        sets.push(format!("policy.hidden={hidden}"));
-        let config = configuration(&self.config, sets)?;
+        let sets = vec![format!("policy.hidden={hidden}")];
+        let config = self.given.load(PUBLISHED, sets)?;
         let versions = self.train(&config, bar)?;
         let formats = WeightsFormat::value_variants();
         let mut lines = formats

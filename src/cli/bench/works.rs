@@ -135,7 +135,7 @@ pub const WORKS: &[Work] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::bench::{BUILT_IN, configuration};
+    use crate::cli::bench::{BUILT_IN, Given};
     use std::path::Path;
 
     #[test]
@@ -154,8 +154,11 @@ mod tests {
 
     #[test]
     fn what_is_compared_is_the_same_work() {
-        let [one, two] = ["tfbind8.toml", "tfbind8-async.toml"]
-            .map(|name| configuration(&Path::new("configs/bench").join(name), Vec::new()).unwrap());
+        let [one, two] = ["tfbind8.toml", "tfbind8-async.toml"].map(|name| {
+            Given::default()
+                .load(Path::new("configs/bench").join(name), Vec::new())
+                .unwrap()
+        });
         assert_eq!(
             (&one.task, &one.policy, &one.optimizer),
             (&two.task, &two.policy, &two.optimizer)

@@ -1,5 +1,6 @@
 //! The small networks on β: its embedding, and the scale T(β) on the logits.
 
+use super::gradient::Gradient;
 use super::matrix::{Into, Matrix, MatrixMut, multiply};
 use super::mlp::{Mlp, MlpTape};
 use crate::policy::spec::LOG_SCALE_LIMIT;
@@ -104,7 +105,7 @@ impl BetaNetworks {
         tape: &BetaTape,
         embedded: Vec<f32>,
         mut scales: Vec<f32>,
-        gradient: &mut [f32],
+        gradient: &mut Gradient<'_>,
     ) {
         let (Some(encoder), Some(output)) = (&self.encoder, &tape.encoder) else {
             return;

@@ -5,6 +5,7 @@
 //! f(s, s', β) = w·LeakyReLU(U[s] + V[s'] + C·h(β)) + b. [`Projection`] makes U and V.
 
 use super::beta::BetaNetworks;
+use super::gradient::Gradient;
 use super::kept::Kept;
 use super::kernels::{self, Edges, Operands, OperandsGradient};
 use super::matrix::{Matrix, MatrixMut};
@@ -171,7 +172,7 @@ impl EdgeNetwork {
         folded: &Folded,
         (choices, tape): (&Choices, &mut Tape),
         logits: LogitGradient,
-        gradient: &mut [f32],
+        gradient: &mut Gradient<'_>,
     ) {
         let mut scratch = std::mem::take(&mut tape.scratch);
         let mut of_beta = vec![0.0; tape.projected_beta.len()];
@@ -225,7 +226,7 @@ impl EdgeNetwork {
         role: usize,
         (side, upstream): (&Side, &[f32]),
         scratch: &mut Scratch,
-        gradient: &mut [f32],
+        gradient: &mut Gradient<'_>,
     ) {
         let weights = &folded.projections[role];
         self.projections[role].backward(values, weights, (side, upstream), scratch, gradient);
@@ -238,7 +239,13 @@ impl EdgeNetwork {
     }
 
     /// Adds the gradient of the columns that see β; returns that of h(β), empty where there are none.
-    fn embedding_backward(&self, values: &[f32], tape: &Tape, upstream: &[f32], gradient: &mut [f32]) -> Vec<f32> {
+    fn embedding_backward(
+        &self,
+        values: &[f32],
+        tape: &Tape,
+        upstream: &[f32],
+        gradient: &mut Gradient<'_>,
+    ) -> Vec<f32> {
         let of_beta = self.beta_columns();
         if of_beta.is_empty() {
             return Vec::new();

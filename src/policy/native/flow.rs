@@ -2,6 +2,7 @@
 //!
 //! That is the form of an edge's score, so the edge kernels do it: a row per state, an edge per β asked for.
 
+use super::gradient::Gradient;
 use super::kernels::{self, Edges, Operands, OperandsGradient};
 use super::matrix::{Into, Matrix, MatrixMut, multiply};
 use super::one_hot::{self, OneHot};
@@ -101,7 +102,14 @@ impl FlowNetwork {
     }
 
     /// Adds the gradient for `upstream` (per row).
-    pub fn backward(&self, values: &[f32], flows: &Flows, tape: &FlowTape, upstream: &[f32], gradient: &mut [f32]) {
+    pub fn backward(
+        &self,
+        values: &[f32],
+        flows: &Flows,
+        tape: &FlowTape,
+        upstream: &[f32],
+        gradient: &mut Gradient<'_>,
+    ) {
         let hidden = self.spec.hidden;
         let (mut u, mut v) = (vec![0.0; tape.u.len()], vec![0.0; tape.v.len()]);
         let (edges, operands) = self.edges(values, flows, tape);

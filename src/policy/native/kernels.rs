@@ -6,10 +6,14 @@
 #![allow(unsafe_code)]
 
 use super::flops;
+use crate::spread;
 use multiversion::multiversion;
 
 /// Slope of LeakyReLU below zero.
 pub const SLOPE: f32 = 0.01;
+
+/// Rows that a thread has at least, where each takes little time.
+pub const LEAST_ROWS: usize = 128;
 
 const LANES: usize = 16;
 
@@ -144,7 +148,7 @@ pub fn score_edges_backward(edges: Edges, on: Operands, upstream: &[f32], gradie
     }
 }
 
-/// First layer on one-hot input: LeakyReLU(bias + Σ columns). State i has the ones `ones[offsets[i]..offsets[i+1]]`;
+/// First layer on one-hot input: LeakyReLU(bias + Σ columns). State i has the ones `ones[offsets[i]..offsets[i + 1]]`;
 /// `columns` is `[features, width]`, `out` `[states, width]`.
 #[multiversion(targets = "simd")]
 pub fn sum_columns(ones: &[u32], offsets: &[u32], columns: &[f32], bias: &[f32], out: &mut [f32]) {
@@ -161,7 +165,7 @@ pub fn sum_columns_linear(ones: &[u32], offsets: &[u32], columns: &[f32], bias: 
 #[inline(always)]
 fn sum_linear(ones: &[u32], offsets: &[u32], columns: &[f32], bias: &[f32], out: &mut [f32]) {
     let width = bias.len();
-    flops::add(width * ones.len());
+    flops::add(width * (offsets[offsets.len() - 1] - offsets[0]) as usize);
     for (pair, row) in offsets.windows(2).zip(out.chunks_exact_mut(width)) {
         row.copy_from_slice(bias);
         for &one in &ones[pair[0] as usize..pair[1] as usize] {
@@ -210,8 +214,10 @@ pub fn leaky_relu_backward(activations: &[f32], upstream: &mut [f32]) {
 
 /// Sets every row of `out` to `row`.
 pub fn broadcast(row: &[f32], out: &mut [f32]) {
-    out.chunks_exact_mut(row.len())
-        .for_each(|target| target.copy_from_slice(row));
+    spread::by_rows(out, row.len(), LEAST_ROWS, |_, out| {
+        out.chunks_exact_mut(row.len())
+            .for_each(|target| target.copy_from_slice(row));
+    });
 }
 
 /// `[rows, columns]` to `[columns, rows]`.

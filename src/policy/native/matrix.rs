@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 
 use super::flops;
+use crate::spread;
+use std::ops::Range;
 
 /// A matrix that borrows its numbers: element (r, c) is `data[offset + r·row_stride + c·column_stride]`.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +41,7 @@ impl Shape {
         }
     }
 
-    fn columns(self, range: std::ops::Range<usize>) -> Self {
+    fn columns(self, range: Range<usize>) -> Self {
         assert!(
             range.start <= range.end && range.end <= self.columns,
             "columns {range:?} of {}",
@@ -48,6 +50,20 @@ impl Shape {
         let offset = self.offset + range.start * self.column_stride;
         Self {
             columns: range.len(),
+            offset,
+            ..self
+        }
+    }
+
+    fn rows(self, range: Range<usize>) -> Self {
+        assert!(
+            range.start <= range.end && range.end <= self.rows,
+            "rows {range:?} of {}",
+            self.rows
+        );
+        let offset = self.offset + range.start * self.row_stride;
+        Self {
+            rows: range.len(),
             offset,
             ..self
         }
@@ -82,9 +98,17 @@ impl<'a> Matrix<'a> {
     }
 
     /// Some of the columns.
-    pub fn columns(self, range: std::ops::Range<usize>) -> Self {
+    pub fn columns(self, range: Range<usize>) -> Self {
         Self {
             shape: self.shape.columns(range),
+            ..self
+        }
+    }
+
+    /// Some of the rows.
+    fn rows(self, range: Range<usize>) -> Self {
+        Self {
+            shape: self.shape.rows(range),
             ..self
         }
     }
@@ -106,7 +130,7 @@ impl<'a> MatrixMut<'a> {
     }
 
     /// Some of the columns.
-    pub fn columns(self, range: std::ops::Range<usize>) -> Self {
+    pub fn columns(self, range: Range<usize>) -> Self {
         Self {
             shape: self.shape.columns(range),
             data: self.data,
@@ -123,7 +147,10 @@ pub enum Into {
     Add,
 }
 
-/// out (+)= a·b, on one thread, or on all of the pool that it is called in.
+/// Rows of a product that a thread has at least: for fewer, arranging `b` for the kernel would cost too much of their time.
+const LEAST_ROWS: usize = 64;
+
+/// out (+)= a·b, spread over threads.
 ///
 /// # Panics
 /// When the shapes do not agree.
@@ -134,15 +161,24 @@ pub fn multiply(out: MatrixMut, into: Into, a: Matrix, b: Matrix) {
         (m, k, n),
         "shapes of a product"
     );
-    assert!(out.shape.fits(out.data.len()) && a.shape.fits(a.data.len()) && b.shape.fits(b.data.len()));
     if m == 0 || n == 0 {
         return;
     }
-    let parallelism = match rayon::current_thread_index() {
-        Some(_) => gemm::Parallelism::Rayon(rayon::current_num_threads()),
-        None => gemm::Parallelism::None,
-    };
     flops::add(2 * m * n * k);
+    let shape = out.shape;
+    spread::by_rows(out.data, shape.row_stride, LEAST_ROWS, |rows, data| {
+        let shape = Shape {
+            rows: rows.len(),
+            ..shape
+        };
+        product(MatrixMut { data, shape }, into, a.rows(rows), b);
+    });
+}
+
+/// out (+)= a·b, on the calling thread.
+fn product(out: MatrixMut, into: Into, a: Matrix, b: Matrix) {
+    let (m, n, k) = (out.shape.rows, out.shape.columns, a.shape.columns);
+    assert!(out.shape.fits(out.data.len()) && a.shape.fits(a.data.len()) && b.shape.fits(b.data.len()));
     let keep = if into == Into::Add { 1.0 } else { 0.0 };
     // SAFETY: `fits` has checked that every element of the three matrices lies within its slice (offset included), and
     // `out` is an exclusive borrow, so it overlaps neither `a` nor `b`; its elements are distinct because its shape
@@ -167,7 +203,7 @@ pub fn multiply(out: MatrixMut, into: Into, a: Matrix, b: Matrix) {
             false,
             false,
             false,
-            parallelism,
+            gemm::Parallelism::None,
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Small multi-layer perceptrons (the networks on β): LeakyReLU between layers, none after the last.
 
+use super::gradient::Gradient;
 use super::kernels::{add_column_sums, broadcast, leaky_relu, leaky_relu_backward};
 use super::matrix::{Into, Matrix, MatrixMut, multiply};
 use crate::policy::Layout;
@@ -85,7 +86,13 @@ impl Mlp {
     }
 
     /// Adds the gradient of the parameters for `upstream` (`[batch, outputs]`); returns the gradient of the input.
-    pub fn backward(&self, values: &[f32], tape: &MlpTape, mut upstream: Vec<f32>, gradient: &mut [f32]) -> Vec<f32> {
+    pub fn backward(
+        &self,
+        values: &[f32],
+        tape: &MlpTape,
+        mut upstream: Vec<f32>,
+        gradient: &mut Gradient<'_>,
+    ) -> Vec<f32> {
         for (number, layer) in self.layers.iter().enumerate().rev() {
             let batch = upstream.len() / layer.outputs;
             if number + 1 < self.layers.len() {

@@ -6,6 +6,7 @@ mod beta;
 mod edges;
 pub mod flops;
 mod flow;
+mod gradient;
 mod kept;
 mod kernels;
 pub mod matrix;
@@ -21,15 +22,16 @@ use super::{
     Parameters,
 };
 use crate::env::Environment;
+use crate::spread;
 use flow::{FlowNetwork, FlowTape};
+use gradient::Gradient;
 use kept::Kept;
 use mlp::{Mlp, MlpTape};
 use network::{Folded, Network, Scratch, Side, Tape, room, zeros};
-use rayon::ThreadPool;
 use std::sync::Arc;
 use steps::Clamp;
 
-/// Computes on the calling thread, or on several where it may ([`Backend::use_threads`]).
+/// Computes on the calling thread, or on those of the pool that it is called in.
 #[derive(Debug)]
 pub struct NativeBackend {
     env: Arc<dyn Environment>,
@@ -45,10 +47,6 @@ pub struct NativeBackend {
     log_z_tape: Option<MlpTape>,
     flow: Option<FlowNetwork>,
     flow_tape: Option<FlowTape>,
-    /// None for the calling thread alone.
-    threads: Option<ThreadPool>,
-    /// Gradient of the backward policy, while that of the forward policy is computed; empty before it is wanted.
-    aside: Vec<f32>,
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Forward, Direction::Backward];
@@ -72,8 +70,6 @@ impl NativeBackend {
             log_z_tape: None,
             flow: FlowNetwork::new(layout),
             flow_tape: None,
-            threads: None,
-            aside: Vec::new(),
             parameters: parameters.clone(),
         }
     }
@@ -84,8 +80,8 @@ impl NativeBackend {
         self
     }
 
-    /// What each direction computes with, and the threads for both.
-    fn passes(&mut self) -> ([Pass<'_>; 2], Option<&ThreadPool>) {
+    /// What each direction computes with.
+    fn passes(&mut self) -> [Pass<'_>; 2] {
         let Self {
             env,
             parameters,
@@ -93,7 +89,6 @@ impl NativeBackend {
             folded,
             kept,
             tapes,
-            threads,
             ..
         } = self;
         let clamp = Clamp::of(&parameters.layout.spec);
@@ -109,11 +104,10 @@ impl NativeBackend {
             kept,
             tape,
         };
-        let passes = [
+        [
             pass(forward, folded_forward, kept.as_ref(), tape_forward),
             pass(backward, folded_backward, None, tape_backward),
-        ];
-        (passes, threads.as_ref())
+        ]
     }
 
     fn run_log_z(&self, betas: &[f32]) -> Option<MlpTape> {
@@ -162,30 +156,12 @@ impl Pass<'_> {
     }
 
     /// Adds the gradient of Σ upstream·log P.
-    fn gradient(&mut self, choices: &Choices, batch: &Batch, upstream: &[f32], gradient: &mut [f32]) {
+    fn gradient(&mut self, choices: &Choices, batch: &Batch, upstream: &[f32], gradient: &mut Gradient<'_>) {
         let Some(network) = self.network else { return };
         let logits = steps::log_probabilities_backward(choices, self.tape, &batch.beta_of, self.clamp, upstream);
         let folded = self.folded.as_ref().expect("folded by forward");
         network.backward(self.values, folded, (choices, self.tape), logits, gradient);
     }
-}
-
-/// Does both: `first` with all threads, `second` with one of its own beside them. The second must not run on those threads:
-/// one that waits within a product would take it up, and begin another product with the same buffers.
-fn join<A: Send, B: Send>(
-    threads: Option<&ThreadPool>,
-    first: impl FnOnce() -> A + Send,
-    second: impl FnOnce() -> B + Send,
-) -> (A, B) {
-    let Some(threads) = threads else {
-        return (first(), second());
-    };
-    std::thread::scope(|scope| {
-        let second = scope.spawn(second);
-        let first = threads.install(first);
-        let second = second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (first, second)
-    })
 }
 
 impl Backend for NativeBackend {
@@ -199,17 +175,9 @@ impl Backend for NativeBackend {
         Ok(())
     }
 
-    fn use_threads(&mut self, threads: usize) {
-        let name = |number| format!("native-{number}");
-        let pool = || rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name);
-        // A system that has no more threads to give leaves one.
-        self.threads = (threads > 1).then(|| pool().build().ok()).flatten();
-    }
-
     fn forward(&mut self, batch: &Batch) -> Result<LogProbs, BackendError> {
-        let ([mut forwards, mut backwards], threads) = self.passes();
-        let (forward, backward) = join(
-            threads,
+        let [mut forwards, mut backwards] = self.passes();
+        let (forward, backward) = spread::both(
             || forwards.log_probabilities(&batch.forward, batch),
             || backwards.log_probabilities(&batch.backward, batch),
         );
@@ -229,34 +197,20 @@ impl Backend for NativeBackend {
     }
 
     fn backward(&mut self, batch: &Batch, upstream: &LogProbs, gradient: &mut [f32]) -> Result<(), BackendError> {
-        let mut aside = std::mem::take(&mut self.aside);
+        let gradient = &mut Gradient::new(gradient);
         let layout = self.parameters.layout.clone();
-        let ([mut forwards, mut backwards], threads) = self.passes();
-        match threads {
-            // Networks of their own have gradients of their own.
-            Some(_) if layout.spec.parameterization == Parameterization::Edge => {
-                zeros(&mut aside, gradient.len());
-                join(
-                    threads,
-                    || forwards.gradient(&batch.forward, batch, &upstream.forward, gradient),
-                    || backwards.gradient(&batch.backward, batch, &upstream.backward, &mut aside),
-                );
-                let of_backward = layout.group(Group::Backward);
-                let into = gradient[of_backward.clone()].iter_mut();
-                into.zip(&aside[of_backward]).for_each(|(g, aside)| *g += aside);
-            }
-            _ => {
-                let mut both = || {
-                    forwards.gradient(&batch.forward, batch, &upstream.forward, gradient);
-                    backwards.gradient(&batch.backward, batch, &upstream.backward, gradient);
-                };
-                match threads {
-                    Some(threads) => threads.install(both),
-                    None => both(),
-                }
-            }
+        let [mut forwards, mut backwards] = self.passes();
+        let mut forwards = |into: &mut Gradient<'_>| forwards.gradient(&batch.forward, batch, &upstream.forward, into);
+        let mut backwards =
+            |into: &mut Gradient<'_>| backwards.gradient(&batch.backward, batch, &upstream.backward, into);
+        if layout.spec.parameterization == Parameterization::Edge {
+            let [mut of_forward, mut of_rest] = gradient.split_at(layout.group(Group::Forward).end);
+            spread::both(|| forwards(&mut of_forward), || backwards(&mut of_rest));
+        } else {
+            // One network has both, and a gradient to which both add.
+            forwards(gradient);
+            backwards(gradient);
         }
-        self.aside = aside;
         let values = &self.parameters.values;
         match (&self.log_z, &self.log_z_tape) {
             (Some(mlp), Some(tape)) => drop(mlp.backward(values, tape, upstream.log_z.clone(), gradient)),
@@ -276,7 +230,7 @@ impl Backend for NativeBackend {
         choices: &Choices,
         betas: &[f32],
     ) -> Result<EdgeScores, BackendError> {
-        self.passes().0[direction as usize].score(choices, betas);
+        self.passes()[direction as usize].score(choices, betas);
         let tape = &self.tapes[direction as usize];
         if let (Direction::Forward, Some(kept), Some(network)) = (direction, &mut self.kept, &self.networks[0]) {
             network.keep(choices, tape, kept);

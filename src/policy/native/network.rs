@@ -2,6 +2,7 @@
 
 use super::beta::BetaTape;
 use super::edges::{EdgeNetwork, Folded as FoldedEdges, TARGETS};
+use super::gradient::Gradient;
 use super::kept::Kept;
 use super::mlp::MlpTape;
 use super::one_hot::{self, OneHot};
@@ -145,7 +146,7 @@ impl Network {
         folded: &Folded,
         pass: (&Choices, &mut Tape),
         logits: LogitGradient,
-        gradient: &mut [f32],
+        gradient: &mut Gradient<'_>,
     ) {
         match (self, folded) {
             (Self::Edges(network), Folded::Edges(folded)) => network.backward(values, folded, pass, logits, gradient),

@@ -1,8 +1,9 @@
 //! States as the positions of their ones, and the first layer on them: a sum of columns of the weight.
 
-use super::kernels::{self, transpose};
+use super::kernels::{self, LEAST_ROWS, transpose};
 use super::{room, zeros};
 use crate::env::Environment;
+use crate::spread;
 
 /// One-hot rows. Kept from call to call for its buffers.
 #[derive(Debug, Default)]
@@ -38,13 +39,17 @@ impl OneHot {
     /// LeakyReLU(bias + Σ columns) per row, into `out`, `[rows, H]`.
     pub fn layer(&self, columns: &[f32], bias: &[f32], out: &mut Vec<f32>) {
         let out = room(out, self.len() * bias.len());
-        kernels::sum_columns(&self.ones, &self.offsets, columns, bias, out);
+        spread::by_rows(out, bias.len(), LEAST_ROWS, |rows, out| {
+            kernels::sum_columns(&self.ones, &self.offsets[rows.start..=rows.end], columns, bias, out);
+        });
     }
 
     /// As [`Self::layer`], without the activation.
     pub fn linear(&self, columns: &[f32], bias: &[f32], out: &mut Vec<f32>) {
         let out = room(out, self.len() * bias.len());
-        kernels::sum_columns_linear(&self.ones, &self.offsets, columns, bias, out);
+        spread::by_rows(out, bias.len(), LEAST_ROWS, |rows, out| {
+            kernels::sum_columns_linear(&self.ones, &self.offsets[rows.start..=rows.end], columns, bias, out);
+        });
     }
 
     /// Adds the gradient for `upstream` (`[rows, H]`, before the activation) to that of the weight, `[H, inputs]`. Only the

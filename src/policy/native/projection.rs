@@ -4,10 +4,12 @@
 //! P·W₂ can be multiplied once per weights instead (DESIGN.md, Speed: folding). That takes H²E multiplications, and as many
 //! again for each of two gradients, and saves H·(2E − H) for each state and pass, so it pays only for many states.
 
+use super::gradient::Gradient;
 use super::kernels::{add_column_sums, broadcast};
 use super::matrix::{Into, Matrix, MatrixMut, multiply};
 use super::{Scratch, Side, room};
 use crate::policy::{Direction, PolicySpec};
+use crate::spread;
 use std::ops::Range;
 
 /// So many states of a role, at least, are in a usual batch. Targets of P_F are far more: all neighbours of its states.
@@ -53,7 +55,7 @@ impl Projection {
         Matrix::new(scorer, self.hidden, self.joined).columns(self.part.clone())
     }
 
-    fn part_of_gradient<'a>(&self, gradient: &'a mut [f32]) -> MatrixMut<'a> {
+    fn part_of_gradient<'a>(&self, gradient: &'a mut Gradient<'_>) -> MatrixMut<'a> {
         let scorer = &mut gradient[self.scorer[0].clone()];
         MatrixMut::new(scorer, self.hidden, self.joined).columns(self.part.clone())
     }
@@ -117,7 +119,7 @@ impl Projection {
         weights: &Weights,
         (side, upstream): (&Side, &[f32]),
         scratch: &mut Scratch,
-        gradient: &mut [f32],
+        gradient: &mut Gradient<'_>,
     ) {
         let (h, embed) = (self.hidden, self.embed);
         let n = side.states.len();
@@ -132,29 +134,37 @@ impl Projection {
         match weights {
             Weights::Folded(weight, _) => {
                 let of_weight = room(&mut scratch.weight, h * h);
-                multiply(MatrixMut::new(of_weight, h, h), Into::Replace, above.t(), hidden);
-                self.unfold(values, of_weight, &bias, gradient);
                 let weight = Matrix::new(weight, h, h);
-                multiply(MatrixMut::new(below, n, h), Into::Replace, above, weight);
+                spread::both(
+                    || multiply(MatrixMut::new(below, n, h), Into::Replace, above, weight),
+                    || {
+                        multiply(MatrixMut::new(of_weight, h, h), Into::Replace, above.t(), hidden);
+                        self.unfold(values, of_weight, &bias, gradient);
+                    },
+                );
             }
             Weights::Plain => {
                 let embedded = Matrix::new(&side.embedded, n, embed);
-                multiply(self.part_of_gradient(gradient), Into::Add, above.t(), embedded);
                 let of_embedded = room(&mut scratch.embedded, n * embed);
                 let into = MatrixMut::new(of_embedded, n, embed);
-                multiply(into, Into::Replace, above, self.part(values));
+                spread::both(
+                    || multiply(into, Into::Replace, above, self.part(values)),
+                    || multiply(self.part_of_gradient(gradient), Into::Add, above.t(), embedded),
+                );
                 add_column_sums(of_embedded, &mut gradient[self.encoder[1].clone()]);
                 let of_embedded = Matrix::new(of_embedded, n, embed);
-                let into = MatrixMut::new(&mut gradient[self.encoder[0].clone()], embed, h);
-                multiply(into, Into::Add, of_embedded.t(), hidden);
+                let of_encoder = MatrixMut::new(&mut gradient[self.encoder[0].clone()], embed, h);
                 let into = MatrixMut::new(below, n, h);
-                multiply(into, Into::Replace, of_embedded, self.encoder(values));
+                spread::both(
+                    || multiply(into, Into::Replace, of_embedded, self.encoder(values)),
+                    || multiply(of_encoder, Into::Add, of_embedded.t(), hidden),
+                );
             }
         }
     }
 
     /// From the gradient of a folded weight P·W₂ and bias P·b₂ to those of P, W₂ and b₂.
-    fn unfold(&self, values: &[f32], weight: &[f32], bias: &[f32], gradient: &mut [f32]) {
+    fn unfold(&self, values: &[f32], weight: &[f32], bias: &[f32], gradient: &mut Gradient<'_>) {
         let (hidden, embed) = (self.hidden, self.embed);
         let (weight, bias) = (Matrix::new(weight, hidden, hidden), Matrix::new(bias, hidden, 1));
         let into = self.part_of_gradient(gradient);

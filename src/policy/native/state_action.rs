@@ -5,6 +5,7 @@
 //! the action that the environment names.
 
 use super::beta::BetaNetworks;
+use super::gradient::Gradient;
 use super::kernels::{add_column_sums, leaky_relu, leaky_relu_backward};
 use super::matrix::{Matrix, MatrixMut};
 use super::mlp::Mlp;
@@ -111,7 +112,7 @@ impl StateActionNetwork {
         values: &[f32],
         (choices, tape): (&Choices, &mut Tape),
         logits: LogitGradient,
-        gradient: &mut [f32],
+        gradient: &mut Gradient<'_>,
     ) {
         let above = tape.above.take().expect("backward follows forward");
         let mut upstream = vec![0.0; above.output().len()];
@@ -141,7 +142,7 @@ impl StateActionNetwork {
         values: &[f32],
         (choices, tape): (&Choices, &Tape),
         below: &[f32],
-        gradient: &mut [f32],
+        gradient: &mut Gradient<'_>,
     ) -> Vec<f32> {
         let (hidden, columns) = (self.spec.hidden, self.beta_columns());
         if columns.is_empty() {

@@ -4,12 +4,11 @@
 mod dense;
 
 use super::meter::{Speed, Spent, Until, measure};
-use super::{PUBLISHED, check_seconds, configuration};
+use super::{Given, PUBLISHED, check_seconds};
 use crate::cli::{BadInput, Output};
 use dense::{Passes, Products};
 use serde::Serialize;
 use std::io::Write;
-use std::path::PathBuf;
 use thermoflow::config::RunConfig;
 use thermoflow::console::print_json;
 use thermoflow::policy::{Direction, Parameterization};
@@ -33,12 +32,8 @@ pub struct Args {
     /// Seconds to measure, at least one round
     #[arg(long, default_value_t = 4.0)]
     seconds: f64,
-    /// Configuration file; those of configs/bench are known without the file
-    #[arg(long, value_name = "CONFIG", default_value = PUBLISHED)]
-    config: PathBuf,
-    /// Set a key of the configuration: a dotted path and a TOML value (may be given more than once)
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
+    #[command(flatten)]
+    given: Given,
     /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
@@ -56,7 +51,7 @@ struct Report {
 impl Args {
     pub fn run(self, out: &mut Output) -> anyhow::Result<()> {
         check_seconds(self.seconds)?;
-        let config = configuration(&self.config, self.sets.clone())?;
+        let config = self.given.load(PUBLISHED, Vec::new())?;
         if config.policy.parameterization != Parameterization::Edge || config.train.batch != config.replay.batch {
             return Err(BadInput(
                 "the published code scores edges (policy.parameterization = \"edge\") and replays as many trajectories as it \
