@@ -51,10 +51,17 @@ impl<T: Send + 'static> Fold<T> {
         connection.create_aggregate_function(NAME, -1, FunctionFlags::SQLITE_UTF8, adding)
     }
 
-    /// Adds the rows that a question with [`Self::call`] finds.
-    pub fn run(&self, rows: &mut Rows<'_>) -> Result<(), Stop> {
+    /// Adds the rows that a question with [`Self::call`] of these columns finds.
+    pub fn run(&self, rows: &mut Rows<'_>, columns: &str) -> Result<(), Stop> {
         let result = rows.next().map(drop);
-        let of_row = lock(&self.0).error.take();
+        let of_row = lock(&self.0).error.take().map(|error| match error {
+            // People know columns, not what a function is called with.
+            Error::InvalidParameterType(place, kind) => {
+                let name = columns.split(", ").nth(place).unwrap_or_default();
+                Error::InvalidColumnType(place, name.into(), kind)
+            }
+            other => other,
+        });
         Ok(of_row.map_or(result, Err)?)
     }
 
@@ -116,7 +123,7 @@ mod tests {
         let call = Fold::<i64>::call("column1");
         let mut statement = connection.prepare(&format!("SELECT {call} FROM ({sql})"))?;
         let mut rows = statement.query([])?;
-        fold.run(&mut rows)
+        fold.run(&mut rows, "column1")
     }
 
     #[test]
@@ -129,11 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn why_a_row_was_not_added_is_told_as_it_was() {
+    fn why_a_row_was_not_added_is_told_by_its_column() {
         let stopped = fold(&Fold::of(0), "VALUES (2), ('three'), (4)").unwrap_err();
         let Stop::Sqlite(error) = stopped else {
             panic!("{stopped:?}")
         };
-        assert!(matches!(error, Error::InvalidParameterType(0, _)), "{error}");
+        assert!(
+            matches!(&error, Error::InvalidColumnType(0, name, _) if name == "column1"),
+            "{error}"
+        );
     }
 }

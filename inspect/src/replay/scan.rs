@@ -185,7 +185,7 @@ impl Replay {
                         let fold = Fold::of(start());
                         let left = std::iter::from_fn(|| plan.ranges.get(next.fetch_add(1, Ordering::Relaxed)));
                         let install = |connection: &Connection| fold.install(connection, add.clone());
-                        let work = |_: &Range, rows: &mut Rows<'_>| fold.run(rows);
+                        let work = |_: &Range, rows: &mut Rows<'_>| fold.run(rows, columns);
                         for (result, range) in source.read((sql, filter), left, install, work) {
                             result.inspect_err(|_| next.store(plan.ranges.len(), Ordering::Relaxed))?;
                             progress.inc(range.len());
